@@ -1,1 +1,5 @@
-//! Placeholder.
+//! x
+mod gate;
+#[cfg(all(test, feature = "loom"))]
+mod gate_model;
+mod sync;
