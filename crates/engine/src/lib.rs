@@ -1,1 +1,21 @@
-//! Placeholder.
+//! The executor and the traits through which it acts on the world.
+//!
+//! The executor makes no choices about the domain: plans hold them all, `ripcord_core::run::next`
+//! says what comes next, and this crate writes the journal, calls the effect and writes the
+//! result. It is synchronous and takes its clock and its world as arguments, so that a simulated
+//! world runs it unchanged.
+
+mod act;
+mod bake;
+mod execute;
+mod failure;
+mod ticket;
+mod world;
+
+pub use execute::{ExecuteError, Halt, Runner};
+pub use failure::{Failure, Result};
+pub use ticket::Ticket;
+pub use world::{
+    Checks, Clock, Config, Counts, Database, Flags, Ledger, LedgerError, Platform, ReleaseState,
+    Resources, Traffic, World,
+};

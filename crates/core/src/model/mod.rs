@@ -1,0 +1,17 @@
+//! The nouns: identifiers, releases, traffic, flags, migrations and environments.
+
+pub mod environment;
+pub mod ids;
+pub mod migration;
+pub mod policy;
+pub mod release;
+pub mod traffic;
+
+pub use environment::{Environment, Instances};
+pub use ids::{
+    ChangeId, Digest, EnvironmentName, Fence, Generation, PlanId, ReleaseId, StepId, digest_of,
+};
+pub use migration::{AppliedMigration, MigrationRef, MigrationVersion};
+pub use policy::{Authorities, Authority, Domain, Policy};
+pub use release::{FlagSet, Release, ReleaseMigration, Source};
+pub use traffic::{HoldLimits, Requests, Share, Split, SplitError, TrafficState};

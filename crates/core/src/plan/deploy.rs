@@ -1,0 +1,270 @@
+//! Planning a deploy: blue-green, with the schema's place in it decided by whether the release
+//! that serves survives the change.
+
+use crate::model::policy::{CheckSpec, ResourceSpec};
+use crate::model::{ChangeId, Environment, Release, ReleaseId, Requests, Split, TrafficState};
+use crate::plan::refusal::Refusal;
+use crate::plan::steps::Steps;
+use crate::plan::{
+    Acceptance, Bake, Effect, Forecast, Intent, Plan, ResourceState, Undo, VerifyCheck,
+};
+use crate::schema::{SchemaChange, SchemaPreview, Wanted};
+
+/// What is wanted, and what was found out about it.
+#[derive(Debug, Clone)]
+pub struct DeployRequest<'a> {
+    /// The release to deploy.
+    pub release: &'a Release,
+    /// What its pending migrations would do; none when nothing is pending.
+    pub schema: Option<&'a SchemaPreview>,
+    /// A release that is held may be deployed all the same, because a person asked to.
+    pub retry: bool,
+    /// A person's word that what would be gone may be gone.
+    pub accepted: Option<Acceptance>,
+}
+
+/// Makes the plan, or says why there is none.
+///
+/// # Errors
+///
+/// [`Refusal`] with the reason; nothing has happened then.
+pub fn deploy(environment: &Environment, request: &DeployRequest<'_>) -> Result<Plan, Refusal> {
+    refuse(environment, request)?;
+    let release = &request.release.id;
+    let from = environment.history.live();
+    let breaks = request.schema.map(SchemaPreview::breaks_old_code).unwrap_or_default();
+    let must_hold = from.is_some() && !breaks.is_empty();
+    let deploy = Deploy { environment, request, from, must_hold };
+
+    let mut steps = Steps::new(&environment.policy);
+    deploy.prepare(&mut steps);
+    deploy.start_and_check(&mut steps);
+    deploy.switch(&mut steps);
+    deploy.prove(&mut steps);
+
+    let mut plan = Plan {
+        format: Plan::FORMAT,
+        id: "".into(),
+        environment: environment.name.clone(),
+        based_on: environment.generation,
+        intent: Intent::Deploy,
+        from: from.cloned(),
+        to: release.clone(),
+        abort_on_deadline: environment.policy.abort_on_deadline,
+        steps: steps.done(),
+        forecast: deploy.forecast(),
+        report: deploy.report(&breaks),
+        accepted: request.accepted.clone(),
+    };
+    plan.id = plan.computed_id();
+    Ok(plan)
+}
+
+fn refuse(environment: &Environment, request: &DeployRequest<'_>) -> Result<(), Refusal> {
+    let release = &request.release.id;
+    if environment.history.live() == Some(release) {
+        return Err(Refusal::AlreadyLive(release.clone()));
+    }
+    if let Some(because) = environment.history.held.get(release).filter(|_| !request.retry) {
+        return Err(Refusal::Held { release: release.clone(), because: because.clone() });
+    }
+    let gone = request.schema.map(|schema| schema.forecast.gone.as_slice()).unwrap_or_default();
+    if !gone.is_empty() && request.accepted.is_none() {
+        return Err(Refusal::NoWayBack { gone: gone.iter().map(ToString::to_string).collect() });
+    }
+    Ok(())
+}
+
+struct Deploy<'a> {
+    environment: &'a Environment,
+    request: &'a DeployRequest<'a>,
+    from: Option<&'a ReleaseId>,
+    must_hold: bool,
+}
+
+impl Deploy<'_> {
+    /// What can be done while users notice nothing: the copy, infrastructure, and a schema change
+    /// that the release in service survives.
+    fn prepare(&self, steps: &mut Steps<'_>) {
+        if self.request.schema.is_some() {
+            let name = format!("g{}-before-{}", self.environment.generation.next(), self.to());
+            steps.add(Effect::EnsureBackup { name }, Undo::Nothing);
+        }
+        for resource in &self.environment.policy.resources {
+            steps.add_reversible(
+                self.resource(resource, ResourceState::Applied),
+                vec![self.resource(resource, ResourceState::Reverted)],
+            );
+        }
+        if !self.must_hold {
+            self.change_schema(steps);
+        }
+    }
+
+    /// The new release runs beside the old one and shows at the preview address what it can do.
+    fn start_and_check(&self, steps: &mut Steps<'_>) {
+        let policy = &self.environment.policy;
+        let instances = |count| Effect::EnsureInstances { release: self.to().clone(), count };
+        steps.add_reversible(instances(policy.instances), vec![instances(0)]);
+        steps.add_reversible(
+            self.traffic(self.from, true, Requests::Flowing),
+            vec![self.traffic(self.from, false, Requests::Flowing)],
+        );
+        let mut checks =
+            vec![VerifyCheck::Ready { release: self.to().clone(), count: policy.instances }];
+        let preview = |check: &CheckSpec| VerifyCheck::Preview {
+            check: check.clone(),
+            release: self.to().clone(),
+        };
+        checks.extend(policy.checks.iter().map(preview));
+        steps.add(Effect::Verify { checks }, Undo::Nothing);
+        if policy.approve {
+            let question =
+                format!("switch {} from {} to {}?", self.environment.name, self.old(), self.to());
+            steps.add(Effect::Approve { question }, Undo::Nothing);
+        }
+    }
+
+    /// From here on users are concerned: requests wait where the old release would not survive
+    /// the change, and the new release takes over.
+    fn switch(&self, steps: &mut Steps<'_>) {
+        let policy = &self.environment.policy;
+        let held = || self.traffic(self.from, true, Requests::Held(policy.hold));
+        if self.must_hold {
+            let mut undo = self.old_release_runs();
+            undo.push(self.traffic(self.from, true, Requests::Flowing));
+            steps.add_reversible(held(), undo);
+            self.change_schema(steps);
+        }
+        steps.add_reversible(
+            Effect::EnsureConfig { release: Some(self.to().clone()) },
+            vec![Effect::EnsureConfig { release: self.environment.config.clone() }],
+        );
+        let mut undo = self.old_release_runs();
+        undo.push(if self.must_hold {
+            held()
+        } else {
+            self.traffic(self.from, true, Requests::Flowing)
+        });
+        steps.add_reversible(self.traffic(Some(self.to()), true, Requests::Flowing), undo);
+        if self.request.release.flags.document != self.environment.flags {
+            steps.add_reversible(
+                Effect::EnsureFlags { document: self.request.release.flags.document.clone() },
+                vec![Effect::EnsureFlags { document: self.environment.flags.clone() }],
+            );
+        }
+    }
+
+    /// The new release is watched, and what it promised is verified.
+    fn prove(&self, steps: &mut Steps<'_>) {
+        let policy = &self.environment.policy;
+        if policy.bake_ms > 0 && self.from.is_some() {
+            let bake = Bake {
+                release: self.to().clone(),
+                before: self.from.cloned(),
+                duration_ms: policy.bake_ms,
+                error_floor: policy.error_floor,
+            };
+            steps.add(Effect::Bake(bake), Undo::Nothing);
+        }
+        let mut checks = vec![
+            VerifyCheck::Traffic { state: self.state(Some(self.to()), true, Requests::Flowing) },
+            VerifyCheck::Ready { release: self.to().clone(), count: policy.instances },
+            VerifyCheck::Config { release: self.to().clone() },
+            VerifyCheck::Flags { document: self.request.release.flags.document.clone() },
+        ];
+        if let Some(state) = &self.environment.schema {
+            let digest = self.request.schema.map_or(&state.digest, |schema| &schema.to).clone();
+            checks.extend([VerifyCheck::Schema { digest }, VerifyCheck::Integrity]);
+        }
+        steps.add(Effect::Verify { checks }, Undo::Nothing);
+    }
+
+    fn change_schema(&self, steps: &mut Steps<'_>) {
+        let Some(preview) = self.request.schema else { return };
+        let change = SchemaChange {
+            id: change_id(self.environment, steps.next_id()),
+            direction: preview.direction,
+            scripts: preview.scripts.clone(),
+            from: preview.from.clone(),
+            to: preview.to.clone(),
+            gone_max: preview.forecast.gone.iter().map(|gone| gone.count).sum(),
+        };
+        let ensure = |wanted| Effect::EnsureSchema { change: change.clone(), wanted };
+        steps.add_reversible(ensure(Wanted::Made), vec![ensure(Wanted::Unmade)]);
+    }
+
+    /// The old release may have died while the new one served: it must run before it gets traffic.
+    fn old_release_runs(&self) -> Vec<Effect> {
+        let count = self.environment.policy.instances;
+        let ensure =
+            |release: &ReleaseId| Effect::EnsureInstances { release: release.clone(), count };
+        self.from.map(ensure).into_iter().collect()
+    }
+
+    fn traffic(&self, to: Option<&ReleaseId>, preview: bool, requests: Requests) -> Effect {
+        let drain_ms_max = self.environment.policy.drain_ms_max;
+        Effect::EnsureTraffic { state: self.state(to, preview, requests), drain_ms_max }
+    }
+
+    fn state(&self, to: Option<&ReleaseId>, preview: bool, requests: Requests) -> TrafficState {
+        TrafficState {
+            split: to.map(Split::all_to).unwrap_or_default(),
+            preview: preview.then(|| self.to().clone()),
+            requests,
+        }
+    }
+
+    fn resource(&self, resource: &ResourceSpec, state: ResourceState) -> Effect {
+        Effect::EnsureResource { resource: resource.clone(), release: self.to().clone(), state }
+    }
+
+    fn forecast(&self) -> Forecast {
+        let policy = &self.environment.policy;
+        let mut forecast = Forecast::without_schema(self.environment.observed_at);
+        if let Some(schema) = self.request.schema {
+            forecast.add_schema(&schema.forecast);
+        }
+        forecast.does_not_come_back.clone_from(&policy.does_not_come_back);
+        forecast.notice_ms_max = if self.must_hold { forecast.takes_ms + 100 } else { 0 };
+        forecast.takes_ms += 1_000;
+        forecast
+    }
+
+    fn report(&self, breaks: &[String]) -> Vec<String> {
+        let mut report = Vec::new();
+        if self.from.is_none() {
+            report.push("first deploy: there is nothing to go back to but nobody".to_owned());
+        }
+        match (self.request.schema, self.must_hold) {
+            (None, _) => report.push("no migration is pending: the schema stays".to_owned()),
+            (Some(_), false) => report.push(format!(
+                "the schema changes first, since {} goes on working on it",
+                self.old()
+            )),
+            (Some(_), true) => {
+                report.push(format!(
+                    "{} would not survive the schema change, so requests wait while it runs",
+                    self.old()
+                ));
+                report.extend(breaks.iter().map(|why| format!("because {why}")));
+            }
+        }
+        report
+            .push(format!("way back: every step is undone in reverse, ending with {}", self.old()));
+        report
+    }
+
+    fn to(&self) -> &ReleaseId {
+        &self.request.release.id
+    }
+
+    fn old(&self) -> String {
+        self.from.map_or_else(|| "nobody".to_owned(), ToString::to_string)
+    }
+}
+
+/// Names a change uniquely: a generation begins once, and a step is one of its plan.
+pub(super) fn change_id(environment: &Environment, step: u32) -> ChangeId {
+    ChangeId(format!("{}/{}/{step}", environment.name, environment.generation.next()))
+}

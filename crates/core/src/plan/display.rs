@@ -1,0 +1,147 @@
+//! A plan as people read it: steps, way back, price. Plain text; colour is the terminal's business.
+
+use crate::model::ids::Millis;
+use crate::model::{Requests, TrafficState};
+use crate::plan::effect::{ResourceState, VerifyCheck};
+use crate::plan::{Effect, Intent, Plan, Undo};
+use crate::schema::{Counted, Direction, SchemaChange, Wanted};
+use std::fmt;
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.intent {
+            Intent::Deploy => "deploy",
+            Intent::Rollback => "rollback",
+        };
+        let from = self.from.as_ref().map_or("nobody", |release| release.as_str());
+        writeln!(f, "plan {}: {verb} {} from {from} to {}", self.id, self.environment, self.to)?;
+        for line in &self.report {
+            writeln!(f, "  {line}")?;
+        }
+        for step in &self.steps {
+            writeln!(f, "  {:>2}. {}", step.id, step.effect)?;
+            match &step.undo {
+                Undo::Nothing => {}
+                Undo::Apply(effects) => {
+                    let undo: Vec<String> = effects.iter().map(ToString::to_string).collect();
+                    writeln!(f, "        back: {}", undo.join("; "))?;
+                }
+                Undo::Loses(what) => writeln!(f, "        back: LOST: {}", what.join(", "))?,
+            }
+        }
+        let forecast = &self.forecast;
+        counted(f, "kept", &forecast.kept)?;
+        counted(f, "hidden", &forecast.hidden)?;
+        counted(f, "gone", &forecast.gone)?;
+        for what in &forecast.caveats {
+            writeln!(f, "  note:   {what}")?;
+        }
+        for what in &forecast.does_not_come_back {
+            writeln!(f, "  does not come back: {what}")?;
+        }
+        let takes = duration(forecast.takes_ms);
+        match forecast.notice_ms_max {
+            0 => writeln!(f, "  takes about {takes}; users notice nothing"),
+            ms => writeln!(f, "  takes about {takes}; requests wait up to about {}", duration(ms)),
+        }
+    }
+}
+
+fn counted(f: &mut fmt::Formatter<'_>, label: &str, things: &[Counted]) -> fmt::Result {
+    let label = format!("{label}:");
+    if things.is_empty() {
+        return writeln!(f, "  {label:<7} nothing");
+    }
+    for thing in things {
+        writeln!(f, "  {label:<7} {thing}")?;
+    }
+    Ok(())
+}
+
+/// A duration as people say it: `340 ms`, `1.2 s`, `5 min`.
+pub fn duration(ms: Millis) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..120_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        _ => format!("{} min", ms / 60_000),
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Effect::EnsureBackup { name } => write!(f, "copy the database as {name}"),
+            Effect::EnsureSchema { change, wanted } => schema(f, change, *wanted),
+            Effect::EnsureConfig { release: Some(release) } => {
+                write!(f, "configuration of {release}")
+            }
+            Effect::EnsureConfig { release: None } => f.write_str("no configuration"),
+            Effect::EnsureInstances { release, count: 0 } => write!(f, "stop {release}"),
+            Effect::EnsureInstances { release, count: 1 } => write!(f, "run {release}"),
+            Effect::EnsureInstances { release, count } => {
+                write!(f, "run {count} instances of {release}")
+            }
+            Effect::EnsureTraffic { state, .. } => write!(f, "{state}"),
+            Effect::EnsureFlags { document: Some(digest) } => write!(f, "flags {}", digest.short()),
+            Effect::EnsureFlags { document: None } => f.write_str("no flags"),
+            Effect::EnsureResource { resource, state, .. } => match state {
+                ResourceState::Applied => write!(f, "apply {}", resource.name),
+                ResourceState::Reverted => write!(f, "revert {}", resource.name),
+            },
+            Effect::Bake(bake) => {
+                write!(f, "watch {} for {}", bake.release, duration(bake.duration_ms))
+            }
+            Effect::Verify { checks } => {
+                let checks: Vec<String> = checks.iter().map(ToString::to_string).collect();
+                write!(f, "verify {}", checks.join(", "))
+            }
+            Effect::Approve { question } => write!(f, "ask a person: {question}"),
+        }
+    }
+}
+
+fn schema(f: &mut fmt::Formatter<'_>, change: &SchemaChange, wanted: Wanted) -> fmt::Result {
+    let names: Vec<String> =
+        change.scripts.iter().map(|script| script.migration.to_string()).collect();
+    let verb = match (change.direction, wanted) {
+        (Direction::Up, Wanted::Made) => "migrate up",
+        (Direction::Up, Wanted::Unmade) => "take back migration",
+        (Direction::Down, Wanted::Made) => "migrate down",
+        (Direction::Down, Wanted::Unmade) => "apply again migration",
+    };
+    write!(f, "{verb} {}", names.join(", "))
+}
+
+impl fmt::Display for TrafficState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.requests {
+            Requests::Flowing => write!(f, "traffic to {}", self.split)?,
+            Requests::Held(_) => write!(f, "requests wait, {} drains", self.split)?,
+            Requests::Maintenance { .. } => f.write_str("maintenance page")?,
+        }
+        match &self.preview {
+            Some(release) => write!(f, ", preview of {release}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for VerifyCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::model::policy::CheckSpec;
+        match self {
+            VerifyCheck::Preview { check: CheckSpec::Http { path, status }, .. } => {
+                write!(f, "{path} answers {status}")
+            }
+            VerifyCheck::Preview { check: CheckSpec::Command { argv }, .. } => {
+                write!(f, "`{}` succeeds", argv.join(" "))
+            }
+            VerifyCheck::Schema { .. } => f.write_str("schema"),
+            VerifyCheck::Integrity => f.write_str("data integrity"),
+            VerifyCheck::Ready { release, .. } => write!(f, "{release} ready"),
+            VerifyCheck::Traffic { .. } => f.write_str("traffic"),
+            VerifyCheck::Config { .. } => f.write_str("configuration"),
+            VerifyCheck::Flags { .. } => f.write_str("flags"),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Running a plan: the journal, replayed, says where the plan stands; a pure function says what
+//! to do next. There is no other state.
+
+pub mod entry;
+pub mod event;
+pub mod history;
+pub mod next;
+pub mod progress;
+
+pub use entry::{Draft, Entry, Subject};
+pub use event::{Event, FailureKind, Observation, Outcome, Receipt, TurnReason};
+pub use history::{History, Operation, Verified};
+pub use next::{Hold, Next, next};
+pub use progress::{Corrupt, Progress, StepState, replay};

@@ -1,0 +1,184 @@
+//! Progress: the entries of one plan, replayed. An order that could not have been written is
+//! corruption, and is said so instead of being interpreted.
+
+use crate::model::StepId;
+use crate::run::entry::{Entry, Subject};
+use crate::run::event::{Event, FailureKind, Observation, Outcome, Receipt, TurnReason};
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepState {
+    /// Begun, and no word since: it may or may not have happened.
+    InDoubt,
+    /// Its effect holds.
+    Succeeded,
+    /// It failed for good.
+    Failed,
+    /// Its undo was begun, and no word since.
+    UndoInDoubt,
+    /// It is taken back.
+    Undone,
+    /// Its undo failed for good.
+    Stuck,
+}
+
+/// Where a plan stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The state of each step that was begun.
+    pub states: BTreeMap<StepId, StepState>,
+    /// How often each step was begun in the present direction since a person last asked.
+    pub attempts: BTreeMap<StepId, u32>,
+    /// The failure of a step, until the plan turns back or is retried.
+    pub failure: Option<(StepId, FailureKind, String)>,
+    /// Why the plan goes back, once it does.
+    pub turned_back: Option<TurnReason>,
+    /// Why a person asked to go back, once they did.
+    pub abort_requested: Option<String>,
+    /// Why a person stopped the progress, while they do.
+    pub paused: Option<String>,
+    /// A person approved and ends waiting.
+    pub promoted: bool,
+    /// What the judge lacks, while it lacks it.
+    pub undecided: Option<String>,
+    /// How far the watch of a step has come: elapsed time, requests and errors.
+    pub watched: BTreeMap<StepId, (u64, u64, u64)>,
+    /// What each step did.
+    pub receipts: BTreeMap<StepId, Receipt>,
+    /// How it ended.
+    pub finished: Option<Outcome>,
+}
+
+/// A journal that could not have been written in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("entry {sequence} of the ledger is impossible: {why}")]
+pub struct Corrupt {
+    /// Where.
+    pub sequence: u64,
+    /// Why.
+    pub why: String,
+}
+
+/// Replays the entries of one plan, in order. Entries of other subjects must be left out.
+///
+/// # Errors
+///
+/// A journal whose entries could not have been written in this order is corrupt.
+pub fn replay<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<Progress, Corrupt> {
+    let mut progress = Progress::default();
+    for entry in entries {
+        let Subject::Plan { step, .. } = &entry.subject else { continue };
+        progress
+            .take(*step, &entry.event)
+            .map_err(|why| Corrupt { sequence: entry.sequence, why })?;
+    }
+    Ok(progress)
+}
+
+impl Progress {
+    /// Takes one more event into account.
+    ///
+    /// # Errors
+    ///
+    /// Says why the event is impossible at this point.
+    pub fn take(&mut self, step: StepId, event: &Event) -> Result<(), String> {
+        if self.finished.is_some() {
+            // A request that came a moment too late changes nothing and is no corruption.
+            if event.is_request() {
+                return Ok(());
+            }
+            return Err(format!("{} after the plan has ended", name(event)));
+        }
+        match event {
+            Event::PlanStarted { .. } if self.states.is_empty() => {}
+            Event::AbortRequested { reason } => self.abort_requested = Some(reason.clone()),
+            Event::Paused { reason } => self.paused = Some(reason.clone()),
+            Event::Resumed => self.paused = None,
+            Event::Promoted => {
+                self.promoted = true;
+                self.paused = None;
+                self.undecided = None;
+            }
+            Event::Retried => self.retried(),
+            Event::TurnedBack { reason } if self.turned_back.is_none() => {
+                self.turned_back = Some(reason.clone());
+                self.attempts.clear();
+            }
+            Event::Finished { outcome } => self.finished = Some(outcome.clone()),
+            Event::Observed { observation } => self.observed(step, observation),
+            _ => self.step_event(step, event)?,
+        }
+        Ok(())
+    }
+
+    /// The one list of legal transitions of a step.
+    fn step_event(&mut self, step: StepId, event: &Event) -> Result<(), String> {
+        use StepState::{Failed, InDoubt, Stuck, Succeeded, UndoInDoubt, Undone};
+        let before = self.states.get(&step).copied();
+        let back = self.turned_back.is_some();
+        let after = match (event, before, back) {
+            (Event::Started, None | Some(InDoubt), false) => InDoubt,
+            (Event::Succeeded { .. }, Some(InDoubt), false) => Succeeded,
+            (Event::Failed { .. }, Some(InDoubt), false) => Failed,
+            (Event::UndoStarted, Some(InDoubt | Succeeded | Failed | UndoInDoubt), true) => {
+                UndoInDoubt
+            }
+            (Event::UndoSucceeded { .. }, Some(UndoInDoubt), true) => Undone,
+            (Event::UndoFailed { .. }, Some(UndoInDoubt), true) => Stuck,
+            _ => return Err(format!("{} of step {step} after {before:?}", name(event))),
+        };
+        match event {
+            Event::Started | Event::UndoStarted => *self.attempts.entry(step).or_default() += 1,
+            Event::Succeeded { receipt } => drop(self.receipts.insert(step, receipt.clone())),
+            Event::Failed { kind, error } => self.failure = Some((step, *kind, error.clone())),
+            _ => {}
+        }
+        self.states.insert(step, after);
+        Ok(())
+    }
+
+    fn observed(&mut self, step: StepId, observation: &Observation) {
+        match observation {
+            Observation::Watched { elapsed_ms, requests, errors, .. } => {
+                self.watched.insert(step, (*elapsed_ms, *requests, *errors));
+            }
+            Observation::Undecided { because } => self.undecided = Some(because.clone()),
+            Observation::Retrying { .. } => {}
+        }
+    }
+
+    /// A person has mended something: what failed is in doubt again, counted anew.
+    fn retried(&mut self) {
+        self.failure = None;
+        self.undecided = None;
+        self.attempts.clear();
+        for state in self.states.values_mut() {
+            match state {
+                StepState::Failed if self.turned_back.is_none() => *state = StepState::InDoubt,
+                StepState::Stuck => *state = StepState::UndoInDoubt,
+                _ => {}
+            }
+        }
+    }
+
+    /// The state of a step; none if it was never begun.
+    pub fn state(&self, step: StepId) -> Option<StepState> {
+        self.states.get(&step).copied()
+    }
+
+    /// How often a step was begun in the present direction.
+    pub fn attempts(&self, step: StepId) -> u32 {
+        self.attempts.get(&step).copied().unwrap_or(0)
+    }
+}
+
+fn name(event: &Event) -> String {
+    let json = serde_json::to_value(event).unwrap_or_default();
+    match json {
+        serde_json::Value::String(name) => name,
+        serde_json::Value::Object(map) => map.keys().next().cloned().unwrap_or_default(),
+        _ => String::new(),
+    }
+}

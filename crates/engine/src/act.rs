@@ -1,0 +1,80 @@
+//! One effect, acted out: the one place where kinds of effects meet the world's traits.
+
+use crate::failure::{Failure, Result};
+use crate::ticket::Ticket;
+use crate::world::World;
+use ripcord_core::plan::{Effect, VerifyCheck};
+use ripcord_core::run::Receipt;
+
+/// Makes an effect true. Watching is not here, since it has a journal of its own.
+pub(crate) fn act(effect: &Effect, world: &World<'_>, ticket: &Ticket<'_>) -> Result<Receipt> {
+    match effect {
+        Effect::EnsureBackup { name } => world.database()?.back_up(name, ticket),
+        Effect::EnsureSchema { change, wanted } => {
+            world.database()?.ensure(change, *wanted, ticket)
+        }
+        Effect::EnsureConfig { release } => world.config.ensure(release.as_ref(), ticket),
+        Effect::EnsureInstances { release, count } => {
+            world.platform.ensure(release, *count, ticket)
+        }
+        Effect::EnsureTraffic { state, drain_ms_max } => {
+            world.traffic.ensure(state, *drain_ms_max, ticket)
+        }
+        Effect::EnsureFlags { document } => world.flags.ensure(document.as_ref(), ticket),
+        Effect::EnsureResource { resource, release, state } => {
+            world.resources.ensure(resource, release, *state, ticket)
+        }
+        Effect::Verify { checks } => verify(checks, world, ticket),
+        Effect::Approve { .. } => Ok(Receipt::of("approved")),
+        Effect::Bake(_) => Err(Failure::definite("watching is not acted out here")),
+    }
+}
+
+fn verify(checks: &[VerifyCheck], world: &World<'_>, ticket: &Ticket<'_>) -> Result<Receipt> {
+    for check in checks {
+        if (ticket.stop)() {
+            return Err(Failure::Interrupted);
+        }
+        verify_one(check, world, ticket)?;
+    }
+    Ok(Receipt::of(format!("{} checks hold", checks.len())))
+}
+
+fn verify_one(check: &VerifyCheck, world: &World<'_>, ticket: &Ticket<'_>) -> Result<()> {
+    match check {
+        VerifyCheck::Preview { check, release } => world.checks.run(check, release, ticket),
+        VerifyCheck::Schema { digest } => {
+            let found = world.database()?.observe()?.digest;
+            holds(&found == digest, || {
+                format!("the schema is {} instead of {}", found.short(), digest.short())
+            })
+        }
+        VerifyCheck::Integrity => world.database()?.integrity(),
+        VerifyCheck::Ready { release, count } => {
+            let states = world.platform.observe()?;
+            let ready = states.get(release).map_or(0, |state| state.instances.ready);
+            holds(ready >= *count, || {
+                format!("{ready} of {count} instances of {release} are ready")
+            })
+        }
+        VerifyCheck::Traffic { state } => {
+            let found = world.traffic.observe()?;
+            holds(&found == state, || format!("the proxy does «{found}» instead of «{state}»"))
+        }
+        VerifyCheck::Config { release } => {
+            let found = world.config.observe()?;
+            holds(found.as_ref() == Some(release), || {
+                let found = found.map_or("nobody".to_owned(), |found| found.to_string());
+                format!("the configuration in force is that of {found} instead of {release}")
+            })
+        }
+        VerifyCheck::Flags { document } => {
+            let found = world.flags.observe()?;
+            holds(&found == document, || "the flags in force are not those of the plan".to_owned())
+        }
+    }
+}
+
+fn holds(condition: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
+    if condition { Ok(()) } else { Err(Failure::Definite(otherwise())) }
+}

@@ -1,0 +1,181 @@
+//! Watching a release after the switch: counts are read several times a second, journaled, and
+//! judged by the absolute test. What is journaled is enough to replay the decision.
+
+use crate::execute::{ExecuteError, Runner};
+use crate::failure::Failure;
+use crate::ticket::Ticket;
+use crate::world::Counts;
+use ripcord_core::analysis::{AbsoluteTest, Verdict};
+use ripcord_core::model::ids::Millis;
+use ripcord_core::plan::Bake;
+use ripcord_core::run::{Event, FailureKind, Observation, Progress, Receipt};
+
+/// How often the counts are read.
+const TICK_MS: Millis = 50;
+
+/// How often they are journaled while nothing speaks against the release.
+const JOURNAL_MS: Millis = 1_000;
+
+/// How many answers of the release before tell what is usual.
+const USUAL_REQUESTS_MIN: u64 = 100;
+
+/// How many restarts of its instances make a crash loop.
+const RESTARTS_MAX: u32 = 3;
+
+/// How long an instance may be missing before that counts against the release.
+const UNREADY_MS_MAX: Millis = 5_000;
+
+/// One watch of one release.
+pub(crate) struct Watch<'r, 'a> {
+    pub(crate) runner: &'r Runner<'a>,
+    pub(crate) bake: &'r Bake,
+    pub(crate) ticket: Ticket<'r>,
+}
+
+/// How a watch ended.
+pub(crate) enum Baked {
+    /// Nothing speaks against the release.
+    Passed(Receipt),
+    /// This event says why it did not pass.
+    Not(Event),
+}
+
+/// What was seen so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    elapsed_ms: Millis,
+    requests: u64,
+    errors: u64,
+}
+
+impl Watch<'_, '_> {
+    /// Watches to the end.
+    pub(crate) fn run(&self, progress: &Progress) -> Result<Baked, ExecuteError> {
+        let clock = self.runner.world.clock;
+        let (elapsed_ms, requests, errors) =
+            progress.watched.get(&self.ticket.step).copied().unwrap_or_default();
+        let mut seen = Seen { elapsed_ms, requests, errors };
+        let test = AbsoluteTest::new(self.usual(), f64::from(self.bake.error_floor) / 10_000.0);
+        let restarts_before = self.restarts();
+        let mut last = self.counts();
+        let mut journaled_ms = seen.elapsed_ms;
+        let mut unready_ms = 0;
+        loop {
+            if self.runner.refresh()?.promoted {
+                let what = format!("promoted after {} requests", seen.requests);
+                return Ok(Baked::Passed(Receipt::of(what)));
+            }
+            if (self.ticket.stop)() {
+                return Ok(Baked::Not(retrying(&Failure::Interrupted)));
+            }
+            self.count(&mut seen, &mut last);
+            unready_ms = if self.unready() { unready_ms + TICK_MS } else { 0 };
+            let crashed = self.crashed(restarts_before, unready_ms);
+            let verdict = test.verdict(seen.requests, seen.errors);
+            let bad = match (crashed, verdict) {
+                (Some(because), _) | (None, Verdict::GoBack { because }) => Some(because),
+                (None, _) => None,
+            };
+            let over = seen.elapsed_ms >= self.bake.duration_ms;
+            if bad.is_some() || over || seen.elapsed_ms - journaled_ms >= JOURNAL_MS {
+                self.journal(&seen, test)?;
+                journaled_ms = seen.elapsed_ms;
+            }
+            if let Some(error) = bad {
+                let kind = FailureKind::Evidence;
+                return Ok(Baked::Not(Event::Failed { kind, error }));
+            }
+            if over {
+                return Ok(self.at_the_end(&seen, test));
+            }
+            clock.sleep(TICK_MS);
+            seen.elapsed_ms += TICK_MS;
+        }
+    }
+
+    fn at_the_end(&self, seen: &Seen, test: AbsoluteTest) -> Baked {
+        match test.verdict(seen.requests, seen.errors) {
+            Verdict::Undecided { because } | Verdict::Wait { need: because } => {
+                let because = format!("{}: {because} while it was watched", self.bake.release);
+                Baked::Not(Event::Observed { observation: Observation::Undecided { because } })
+            }
+            Verdict::Continue | Verdict::GoBack { .. } => Baked::Passed(Receipt::of(format!(
+                "{} errors in {} requests, {:.2} % tolerated",
+                seen.errors,
+                seen.requests,
+                100.0 * test.tolerated()
+            ))),
+        }
+    }
+
+    fn journal(&self, seen: &Seen, test: AbsoluteTest) -> Result<(), ExecuteError> {
+        let observation = Observation::Watched {
+            elapsed_ms: seen.elapsed_ms,
+            requests: seen.requests,
+            errors: seen.errors,
+            tolerated: test.tolerated(),
+            evidence: test.evidence(seen.requests, seen.errors),
+        };
+        self.runner.append(self.ticket.step, Event::Observed { observation })
+    }
+
+    /// The error rate of the release before, if enough of its answers are known.
+    fn usual(&self) -> f64 {
+        let Ok(counts) = self.runner.world.traffic.counts() else { return 0.0 };
+        let before = self.bake.before.as_ref().and_then(|before| counts.get(before));
+        match before {
+            Some(counts) if counts.requests >= USUAL_REQUESTS_MIN => ratio(counts),
+            _ => 0.0,
+        }
+    }
+
+    /// Adds what the proxy counted since the last look. A proxy that began anew counts from zero;
+    /// one that does not answer counts nothing, which is neither good nor bad.
+    fn count(&self, seen: &mut Seen, last: &mut Option<Counts>) {
+        let Some(now) = self.counts() else { return };
+        let since = match last {
+            Some(last) if last.epoch == now.epoch => *last,
+            Some(_) => Counts { epoch: now.epoch, ..Counts::default() },
+            None => now,
+        };
+        seen.requests += now.requests.saturating_sub(since.requests);
+        seen.errors += now.errors.saturating_sub(since.errors);
+        seen.errors = seen.errors.min(seen.requests);
+        *last = Some(now);
+    }
+
+    fn counts(&self) -> Option<Counts> {
+        let counts = self.runner.world.traffic.counts().ok()?;
+        Some(counts.get(&self.bake.release).copied().unwrap_or_default())
+    }
+
+    fn restarts(&self) -> u32 {
+        let states = self.runner.world.platform.observe().unwrap_or_default();
+        states.get(&self.bake.release).map_or(0, |state| state.restarts)
+    }
+
+    fn unready(&self) -> bool {
+        let Ok(states) = self.runner.world.platform.observe() else { return false };
+        states
+            .get(&self.bake.release)
+            .is_some_and(|state| state.instances.ready < state.instances.wanted)
+    }
+
+    fn crashed(&self, restarts_before: u32, unready_ms: Millis) -> Option<String> {
+        let restarts = self.restarts().saturating_sub(restarts_before);
+        if restarts >= RESTARTS_MAX {
+            return Some(format!("{} was restarted {restarts} times", self.bake.release));
+        }
+        (unready_ms >= UNREADY_MS_MAX)
+            .then(|| format!("{} has instances that do not become ready", self.bake.release))
+    }
+}
+
+fn retrying(failure: &Failure) -> Event {
+    Event::Observed { observation: Observation::Retrying { error: failure.to_string() } }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of requests stay far below 2^52")]
+fn ratio(counts: &Counts) -> f64 {
+    counts.errors as f64 / counts.requests as f64
+}

@@ -1,0 +1,264 @@
+//! The executor: replay, decide, append, act, append, loop. It makes no choices; `next` has.
+
+use crate::act::act;
+use crate::bake::{Baked, Watch};
+use crate::failure::Failure;
+use crate::ticket::Ticket;
+use crate::world::{Ledger, LedgerError, World};
+use ripcord_core::model::StepId;
+use ripcord_core::model::ids::Millis;
+use ripcord_core::plan::{Effect, Plan, Step, Undo};
+use ripcord_core::run::next::Hold;
+use ripcord_core::run::{
+    Corrupt, Draft, Event, FailureKind, Next, Observation, Outcome, Progress, Receipt, Subject,
+    next,
+};
+use std::cell::RefCell;
+use thiserror::Error;
+
+/// How often an undo is tried before a person is asked.
+const UNDO_ATTEMPTS_MAX: u32 = 30;
+
+/// The first wait before another attempt; it doubles up to [`BACKOFF_MS_MAX`].
+const BACKOFF_MS: Millis = 100;
+
+/// The longest wait before another attempt.
+const BACKOFF_MS_MAX: Millis = 5_000;
+
+/// Runs one plan until it is over, needs somebody, or is told to stop.
+pub struct Runner<'a> {
+    plan: &'a Plan,
+    pub(crate) ledger: &'a dyn Ledger,
+    pub(crate) world: World<'a>,
+    pub(crate) shutdown: &'a dyn Fn() -> bool,
+    seen: RefCell<Seen>,
+}
+
+/// The journal as far as it was read.
+#[derive(Default)]
+struct Seen {
+    sequence: u64,
+    progress: Progress,
+}
+
+/// Why the runner returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Halt {
+    /// The plan is over.
+    Over(Outcome),
+    /// The plan waits; run it again when the ledger has something new.
+    Hold(Hold),
+    /// The undo of this step failed; run it again after a person's `Retried`.
+    NeedsOperator(StepId),
+    /// The controller is shutting down; the plan goes on after its restart.
+    Stopped,
+}
+
+/// What stops the executor itself. The plan stands where the ledger says.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ExecuteError {
+    /// The journal cannot be written or read, so nothing may be done.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The journal contradicts itself, so nothing may be concluded from it.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+    /// A receiver has seen a newer controller.
+    #[error("{0}")]
+    Fenced(Failure),
+}
+
+type Result<T> = std::result::Result<T, ExecuteError>;
+
+impl<'a> Runner<'a> {
+    /// A runner of a plan that the ledger says has begun.
+    pub fn new(
+        plan: &'a Plan,
+        ledger: &'a dyn Ledger,
+        world: World<'a>,
+        shutdown: &'a dyn Fn() -> bool,
+    ) -> Runner<'a> {
+        Runner { plan, ledger, world, shutdown, seen: RefCell::default() }
+    }
+
+    /// Runs the plan as far as it goes.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError`] when the ledger cannot be used or a newer controller has taken over.
+    pub fn run(&self) -> Result<Halt> {
+        loop {
+            let progress = self.refresh()?;
+            if (self.shutdown)() && progress.finished.is_none() {
+                return Ok(Halt::Stopped);
+            }
+            match next(self.plan, &progress) {
+                Next::Over(outcome) => return Ok(Halt::Over(outcome)),
+                Next::Hold(hold) => return Ok(Halt::Hold(hold)),
+                Next::NeedsOperator(step) => return Ok(Halt::NeedsOperator(step)),
+                Next::Finish(outcome) => self.append(0, Event::Finished { outcome })?,
+                Next::TurnBack(reason) => self.append(0, Event::TurnedBack { reason })?,
+                Next::Do(step) => self.forward(step, &progress)?,
+                Next::Undo(step) => self.back(step, &progress)?,
+            }
+        }
+    }
+
+    fn forward(&self, step: &Step, progress: &Progress) -> Result<()> {
+        self.append(step.id, Event::Started)?;
+        let began = self.world.clock.monotonic_ms();
+        let halt = || (self.shutdown)() || self.abort_requested();
+        let ticket = self.ticket(step, &halt);
+        let result = match &step.effect {
+            Effect::Bake(bake) => match (Watch { runner: self, bake, ticket }).run(progress)? {
+                Baked::Passed(receipt) => Ok(receipt),
+                Baked::Not(why) => return self.append(step.id, why),
+            },
+            effect => act(effect, &self.world, &ticket),
+        };
+        let attempts = progress.attempts(step.id) + 1;
+        let failed = |kind, failure: &Failure| Event::Failed { kind, error: failure.to_string() };
+        match result {
+            Ok(receipt) => {
+                let receipt = self.timed(receipt, began);
+                self.append(step.id, Event::Succeeded { receipt })
+            }
+            Err(Failure::Interrupted) => Ok(()),
+            Err(failure @ Failure::Fenced { .. }) => Err(ExecuteError::Fenced(failure)),
+            Err(failure @ Failure::Definite(_)) => {
+                self.append(step.id, failed(FailureKind::Definite, &failure))
+            }
+            Err(failure @ Failure::Deadline(_)) => {
+                self.append(step.id, failed(FailureKind::Deadline, &failure))
+            }
+            Err(failure @ (Failure::Transient(_) | Failure::Unknown(_))) => {
+                if attempts >= step.attempts_max {
+                    return self.append(step.id, failed(FailureKind::Exhausted, &failure));
+                }
+                self.wait_to_retry(step.id, attempts, &failure, &halt)
+            }
+        }
+    }
+
+    fn back(&self, step: &Step, progress: &Progress) -> Result<()> {
+        self.append(step.id, Event::UndoStarted)?;
+        let began = self.world.clock.monotonic_ms();
+        let ticket = self.ticket(step, self.shutdown);
+        let attempts = progress.attempts(step.id) + 1;
+        match self.undo(step, &ticket) {
+            Ok(receipt) => {
+                let receipt = self.timed(receipt, began);
+                self.append(step.id, Event::UndoSucceeded { receipt })
+            }
+            Err(Failure::Interrupted) => Ok(()),
+            Err(failure @ Failure::Fenced { .. }) => Err(ExecuteError::Fenced(failure)),
+            Err(failure @ (Failure::Transient(_) | Failure::Unknown(_) | Failure::Deadline(_)))
+                if attempts < UNDO_ATTEMPTS_MAX =>
+            {
+                self.wait_to_retry(step.id, attempts, &failure, self.shutdown)
+            }
+            Err(failure) => {
+                let commands = vec![
+                    format!("ripcord ledger log --environment {}", self.plan.environment),
+                    format!("ripcord retry --environment {}", self.plan.environment),
+                ];
+                let error = failure.to_string();
+                self.append(step.id, Event::UndoFailed { error, commands })
+            }
+        }
+    }
+
+    fn undo(&self, step: &Step, ticket: &Ticket<'_>) -> crate::Result<Receipt> {
+        let effects = match &step.undo {
+            Undo::Apply(effects) => effects.as_slice(),
+            Undo::Nothing => &[],
+            Undo::Loses(_) => return Ok(Receipt::of("lost, as accepted")),
+        };
+        let mut whole = Receipt::default();
+        for effect in effects {
+            let receipt = act(effect, &self.world, ticket)?;
+            if !whole.what.is_empty() {
+                whole.what.push_str("; ");
+            }
+            whole.what.push_str(&receipt.what);
+            whole.kept.extend(receipt.kept);
+            whole.restored.extend(receipt.restored);
+            whole.hidden.extend(receipt.hidden);
+            whole.gone.extend(receipt.gone);
+        }
+        Ok(whole)
+    }
+
+    fn wait_to_retry(
+        &self,
+        step: StepId,
+        attempts: u32,
+        failure: &Failure,
+        halt: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        let observation = Observation::Retrying { error: failure.to_string() };
+        self.append(step, Event::Observed { observation })?;
+        let doubled = BACKOFF_MS.saturating_mul(1 << attempts.min(10));
+        let mut left = doubled.min(BACKOFF_MS_MAX);
+        while left > 0 && !halt() {
+            let slice = left.min(100);
+            self.world.clock.sleep(slice);
+            left -= slice;
+        }
+        Ok(())
+    }
+
+    fn ticket<'t>(&'t self, step: &Step, halt: &'t dyn Fn() -> bool) -> Ticket<'t> {
+        Ticket {
+            plan: &self.plan.id,
+            step: step.id,
+            fence: self.ledger.fence(),
+            deadline_ms: step.deadline_ms,
+            stop: halt,
+        }
+    }
+
+    fn timed(&self, receipt: Receipt, began: Millis) -> Receipt {
+        let took_ms = self.world.clock.monotonic_ms().saturating_sub(began);
+        Receipt { took_ms, ..receipt }
+    }
+
+    /// Whether a person has asked to go back since the journal was last read. An unreadable
+    /// ledger says no here; the next append says it loudly.
+    fn abort_requested(&self) -> bool {
+        self.refresh().is_ok_and(|progress| {
+            progress.abort_requested.is_some() && progress.turned_back.is_none()
+        })
+    }
+
+    /// Reads what is new in the journal and says where the plan stands.
+    pub(crate) fn refresh(&self) -> Result<Progress> {
+        let mut seen = self.seen.borrow_mut();
+        for entry in self.ledger.entries(&self.plan.environment, seen.sequence)? {
+            seen.sequence = entry.sequence;
+            let Subject::Plan { plan, step, .. } = &entry.subject else { continue };
+            if plan == &self.plan.id {
+                let sequence = entry.sequence;
+                let taken = seen.progress.take(*step, &entry.event);
+                taken.map_err(|why| Corrupt { sequence, why })?;
+            }
+        }
+        Ok(seen.progress.clone())
+    }
+
+    pub(crate) fn append(&self, step: StepId, event: Event) -> Result<()> {
+        let subject = Subject::Plan {
+            environment: self.plan.environment.clone(),
+            plan: self.plan.id.clone(),
+            step,
+        };
+        self.ledger.append(Draft { subject, by: "ripcord".to_owned(), event })?;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Runner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner").field("plan", &self.plan.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,295 @@
+//! The traits through which the executor acts. Each has a real and a simulated implementation.
+//!
+//! All effects are idempotent: asking twice for the same is the same as asking once. All carry a
+//! [`Ticket`] whose fence the receiver remembers durably before it acts.
+
+use crate::failure::{Failure, Result};
+use crate::ticket::Ticket;
+use jiff::Timestamp;
+use ripcord_core::model::environment::SchemaState;
+use ripcord_core::model::ids::Millis;
+use ripcord_core::model::policy::{CheckSpec, ResourceSpec};
+use ripcord_core::model::{Digest, EnvironmentName, Fence, Instances, ReleaseId, TrafficState};
+use ripcord_core::plan::ResourceState;
+use ripcord_core::run::{Draft, Entry, Receipt};
+use ripcord_core::schema::{Direction, MigrationScript, SchemaChange, SchemaPreview, Wanted};
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// The append-only store of everything that happened.
+pub trait Ledger {
+    /// Writes a fact and returns only when it would survive a power cut.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, the caller must not act; when a newer controller has taken
+    /// over, it must stop for good.
+    fn append(&self, draft: Draft) -> std::result::Result<Entry, LedgerError>;
+
+    /// All entries of an environment with a sequence above `after`, in order. Entries about
+    /// releases and the controller are not among them.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    fn entries(
+        &self,
+        environment: &EnvironmentName,
+        after: u64,
+    ) -> std::result::Result<Vec<Entry>, LedgerError>;
+
+    /// The fence under which this controller writes.
+    fn fence(&self) -> Fence;
+}
+
+/// Why the ledger did not take or give an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LedgerError {
+    /// A newer controller writes now.
+    #[error("a newer controller has taken over (fence {seen}, ours is {ours})")]
+    Fenced {
+        /// The newer fence.
+        seen: u64,
+        /// Ours.
+        ours: u64,
+    },
+    /// No space is left.
+    #[error("the disk of the ledger is full: {0}")]
+    Full(String),
+    /// Anything else that keeps it from being read or written.
+    #[error("the ledger cannot be used: {0}")]
+    Unusable(String),
+    /// Its content is not what was written.
+    #[error("the ledger is damaged at entry {sequence}: {why}")]
+    Damaged {
+        /// Where.
+        sequence: u64,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// The target database of an environment.
+pub trait Database {
+    /// The catalogue and the applied migrations, as the database itself says.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn observe(&self) -> Result<SchemaState>;
+
+    /// What running these migrations in this direction would do now; changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Definite`] with file, line and reason when they cannot run.
+    fn preview(&self, direction: Direction, scripts: &[MigrationScript]) -> Result<SchemaPreview>;
+
+    /// Ensures that a consistent copy of this name exists and has been read back.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written or does not match.
+    fn back_up(&self, name: &str, ticket: &Ticket<'_>) -> Result<Receipt>;
+
+    /// Ensures that a change is made or unmade, exactly once whatever happens between.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Definite`] when it cannot be; nothing has changed then.
+    fn ensure(&self, change: &SchemaChange, wanted: Wanted, ticket: &Ticket<'_>)
+    -> Result<Receipt>;
+
+    /// Checks the database's integrity and every foreign key.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Definite`] with what is broken.
+    fn integrity(&self) -> Result<()>;
+
+    /// A fingerprint of the content of each table of the user's.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn fingerprints(&self) -> Result<BTreeMap<String, Digest>>;
+}
+
+/// Where instances run.
+pub trait Platform {
+    /// The instances of every release of the environment that has any.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be known.
+    fn observe(&self) -> Result<BTreeMap<ReleaseId, ReleaseState>>;
+
+    /// Ensures that exactly `count` instances of a release run and are ready; 0 stops them
+    /// gracefully. What already runs is adopted, never started twice. The deadline starts anew
+    /// with each instance that becomes ready.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Deadline`] when they do not become ready in time, [`Failure::Definite`] when
+    /// they cannot start at all, both with the last lines of the log.
+    fn ensure(&self, release: &ReleaseId, count: u32, ticket: &Ticket<'_>) -> Result<Receipt>;
+}
+
+/// The instances of a release, with what speaks against them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReleaseState {
+    /// How many are wanted and ready.
+    pub instances: Instances,
+    /// How often they had to be started again since they were first started.
+    pub restarts: u32,
+}
+
+/// Who answers requests.
+pub trait Traffic {
+    /// What the proxy does now.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be reached.
+    fn observe(&self) -> Result<TrafficState>;
+
+    /// Ensures that the proxy does this, and returns when releases that lost their traffic, or
+    /// all when requests are held, have no request in flight; at the latest after `drain_ms_max`,
+    /// when what remains is cut off and counted in the receipt.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Unknown`] when there was no answer.
+    fn ensure(
+        &self,
+        state: &TrafficState,
+        drain_ms_max: Millis,
+        ticket: &Ticket<'_>,
+    ) -> Result<Receipt>;
+
+    /// The requests that each release answered, as far back as the proxy remembers.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be reached.
+    fn counts(&self) -> Result<BTreeMap<ReleaseId, Counts>>;
+}
+
+/// Requests answered by a release, counted by the first attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Changes when counting began anew at zero.
+    pub epoch: u64,
+    /// Requests that were answered or failed.
+    pub requests: u64,
+    /// Of these: answers of 500 and above, no connection, no answer in time.
+    pub errors: u64,
+}
+
+/// The configuration in force.
+pub trait Config {
+    /// Whose configuration is in force, checked to the byte.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is nobody's.
+    fn observe(&self) -> Result<Option<ReleaseId>>;
+
+    /// Ensures that the configuration of this release is in force.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    fn ensure(&self, release: Option<&ReleaseId>, ticket: &Ticket<'_>) -> Result<Receipt>;
+}
+
+/// The feature flags in force.
+pub trait Flags {
+    /// The digest of the document in force.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn observe(&self) -> Result<Option<Digest>>;
+
+    /// Ensures that the document of this digest is in force.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, or there is no such document.
+    fn ensure(&self, document: Option<&Digest>, ticket: &Ticket<'_>) -> Result<Receipt>;
+}
+
+/// A user's own infrastructure.
+pub trait Resources {
+    /// Ensures by the user's command that a resource is applied or reverted for a release.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Definite`] with the last lines of its output when the command fails.
+    fn ensure(
+        &self,
+        resource: &ResourceSpec,
+        release: &ReleaseId,
+        state: ResourceState,
+        ticket: &Ticket<'_>,
+    ) -> Result<Receipt>;
+}
+
+/// The user's own checks.
+pub trait Checks {
+    /// Runs a check against the preview of a release.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Definite`] when it fails.
+    fn run(&self, check: &CheckSpec, release: &ReleaseId, ticket: &Ticket<'_>) -> Result<()>;
+}
+
+/// Time. `now` is for people and decides nothing; waits are measured by `monotonic_ms`.
+pub trait Clock {
+    /// The wall clock.
+    fn now(&self) -> Timestamp;
+    /// Milliseconds since some fixed moment, never going back.
+    fn monotonic_ms(&self) -> Millis;
+    /// Waits.
+    fn sleep(&self, ms: Millis);
+}
+
+/// Everything an executor acts on.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// None when the service has no database.
+    pub database: Option<&'a dyn Database>,
+    /// Where instances run.
+    pub platform: &'a dyn Platform,
+    /// Who answers requests.
+    pub traffic: &'a dyn Traffic,
+    /// The configuration in force.
+    pub config: &'a dyn Config,
+    /// The flags in force.
+    pub flags: &'a dyn Flags,
+    /// The user's infrastructure.
+    pub resources: &'a dyn Resources,
+    /// The user's checks.
+    pub checks: &'a dyn Checks,
+    /// Time.
+    pub clock: &'a dyn Clock,
+}
+
+impl std::fmt::Debug for World<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("World")
+    }
+}
+
+impl<'a> World<'a> {
+    /// The database.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Definite`] when the service has none, which a sound plan never asks for.
+    pub fn database(&self) -> Result<&'a dyn Database> {
+        self.database.ok_or_else(|| Failure::definite("the service has no database"))
+    }
+}
