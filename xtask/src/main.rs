@@ -1,3 +1,49 @@
-//! Entry point.
+//! The project's own tools: `cargo xtask test`, `bench`, `soak`, `tidy`.
 
-fn main() {}
+mod bench;
+mod soak;
+mod system;
+mod test;
+mod tidy;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask test [--no-install]   everything that must hold: format, lints, tidy, all tests
+cargo xtask tidy                  only the rules about imports, lengths and forgotten files
+cargo xtask bench cutover         how fast traffic leaves a bad release
+cargo xtask soak [--minutes N]    all kills and many deploys in a row, for longer";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            system::say(&format!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<bool> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["test"] => test::run(test::Install::Allowed),
+        ["test", "--no-install"] => test::run(test::Install::Refused),
+        ["tidy"] => {
+            let broken = tidy::check(&system::root())?;
+            broken.iter().for_each(|line| system::say(line));
+            Ok(broken.is_empty())
+        }
+        ["bench", "cutover"] => bench::cutover(),
+        ["soak"] => soak::run(10),
+        ["soak", "--minutes", minutes] => soak::run(minutes.parse()?),
+        [] | ["help" | "--help" | "-h"] => {
+            system::say(HELP);
+            Ok(true)
+        }
+        _ => bail!("unknown command `{}`\n{HELP}", words.join(" ")),
+    }
+}
