@@ -94,7 +94,7 @@ impl Walk {
     }
 
     fn take(&mut self, effect: &Effect) -> Result<(), String> {
-        let held = !matches!(self.traffic.requests, Requests::Flowing);
+        let held = matches!(self.traffic.requests, Requests::Held(_));
         match effect {
             Effect::EnsureInstances { release, count: 0 } => {
                 if self.traffic.releases().any(|named| named == release) {
@@ -150,8 +150,8 @@ fn walk(plan: &Plan, start: &Walk, notes: &mut Vec<Note>) {
             notes.push(Note { step: step.id, what: "going back from here does not arrive".into() });
         }
     }
-    let arrived =
-        world.traffic.split.only() == Some(&plan.to) && world.traffic.requests == Requests::Flowing;
+    let arrived = world.traffic.split.only() == Some(&plan.to)
+        && world.traffic.requests == start.traffic.requests;
     if !arrived {
         notes.push(Note { step: 0, what: format!("it does not end with {} serving", plan.to) });
     }

@@ -33,7 +33,9 @@ pub fn deploy(environment: &Environment, request: &DeployRequest<'_>) -> Result<
     let release = &request.release.id;
     let from = environment.history.live();
     let breaks = request.schema.map(SchemaPreview::breaks_old_code).unwrap_or_default();
-    let must_hold = from.is_some() && !breaks.is_empty();
+    // In a downtime window nobody is served, so nobody needs to be held back.
+    let served = !matches!(environment.traffic.requests, Requests::Maintenance { .. });
+    let must_hold = from.is_some() && !breaks.is_empty() && served;
     let deploy = Deploy { environment, request, from, must_hold };
 
     let mut steps = Steps::new(&environment.policy);
@@ -107,8 +109,8 @@ impl Deploy<'_> {
         let instances = |count| Effect::EnsureInstances { release: self.to().clone(), count };
         steps.add_reversible(instances(policy.instances), vec![instances(0)]);
         steps.add_reversible(
-            self.traffic(self.from, true, Requests::Flowing),
-            vec![self.traffic(self.from, false, Requests::Flowing)],
+            self.traffic(self.from, true, self.usual()),
+            vec![self.traffic(self.from, false, self.usual())],
         );
         let mut checks =
             vec![VerifyCheck::Ready { release: self.to().clone(), count: policy.instances }];
@@ -132,7 +134,7 @@ impl Deploy<'_> {
         let held = || self.traffic(self.from, true, Requests::Held(policy.hold));
         if self.must_hold {
             let mut undo = self.old_release_runs();
-            undo.push(self.traffic(self.from, true, Requests::Flowing));
+            undo.push(self.traffic(self.from, true, self.usual()));
             steps.add_reversible(held(), undo);
             self.change_schema(steps);
         }
@@ -144,9 +146,9 @@ impl Deploy<'_> {
         undo.push(if self.must_hold {
             held()
         } else {
-            self.traffic(self.from, true, Requests::Flowing)
+            self.traffic(self.from, true, self.usual())
         });
-        steps.add_reversible(self.traffic(Some(self.to()), true, Requests::Flowing), undo);
+        steps.add_reversible(self.traffic(Some(self.to()), true, self.usual()), undo);
         if self.request.release.flags.document != self.environment.flags {
             steps.add_reversible(
                 Effect::EnsureFlags { document: self.request.release.flags.document.clone() },
@@ -158,7 +160,7 @@ impl Deploy<'_> {
     /// The new release is watched, and what it promised is verified.
     fn prove(&self, steps: &mut Steps<'_>) {
         let policy = &self.environment.policy;
-        if policy.bake_ms > 0 && self.from.is_some() {
+        if policy.bake_ms > 0 && self.watchable() {
             let bake = Bake {
                 release: self.to().clone(),
                 before: self.from.cloned(),
@@ -168,7 +170,7 @@ impl Deploy<'_> {
             steps.add(Effect::Bake(bake), Undo::Nothing);
         }
         let mut checks = vec![
-            VerifyCheck::Traffic { state: self.state(Some(self.to()), true, Requests::Flowing) },
+            VerifyCheck::Traffic { state: self.state(Some(self.to()), true, self.usual()) },
             VerifyCheck::Ready { release: self.to().clone(), count: policy.instances },
             VerifyCheck::Config { release: self.to().clone() },
             VerifyCheck::Flags { document: self.request.release.flags.document.clone() },
@@ -213,6 +215,19 @@ impl Deploy<'_> {
             preview: preview.then(|| self.to().clone()),
             requests,
         }
+    }
+
+    /// What requests do before and after: flow, or see the page of an open downtime window.
+    fn usual(&self) -> Requests {
+        match &self.environment.traffic.requests {
+            page @ Requests::Maintenance { .. } => page.clone(),
+            Requests::Flowing | Requests::Held(_) => Requests::Flowing,
+        }
+    }
+
+    /// Whether there are users whose requests could tell whether the release is good.
+    fn watchable(&self) -> bool {
+        self.from.is_some() && self.usual() == Requests::Flowing
     }
 
     fn resource(&self, resource: &ResourceSpec, state: ResourceState) -> Effect {

@@ -25,7 +25,8 @@ pub struct RollbackRequest<'a> {
 pub fn rollback(environment: &Environment, request: &RollbackRequest<'_>) -> Result<Plan, Refusal> {
     let from = refuse(environment, request)?;
     let breaks = request.schema.map(SchemaPreview::breaks_old_code).unwrap_or_default();
-    let back = Back { environment, request, from, must_hold: !breaks.is_empty() };
+    let served = !matches!(environment.traffic.requests, Requests::Maintenance { .. });
+    let back = Back { environment, request, from, must_hold: !breaks.is_empty() && served };
 
     let mut steps = Steps::new(&environment.policy);
     back.start(&mut steps);
@@ -103,8 +104,8 @@ impl Back<'_> {
             return;
         }
         steps.add_reversible(
-            self.traffic(self.from, Some(self.to()), Requests::Flowing),
-            vec![self.traffic(self.from, None, Requests::Flowing)],
+            self.traffic(self.from, Some(self.to()), self.usual()),
+            vec![self.traffic(self.from, None, self.usual())],
         );
         let checks = policy
             .checks
@@ -135,7 +136,7 @@ impl Back<'_> {
         let held = Requests::Held(self.environment.policy.hold);
         steps.add_reversible(
             self.traffic(self.from, None, held),
-            vec![self.left_release_runs(), self.traffic(self.from, None, Requests::Flowing)],
+            vec![self.left_release_runs(), self.traffic(self.from, None, self.usual())],
         );
     }
 
@@ -164,10 +165,10 @@ impl Back<'_> {
         let requests = if self.must_hold {
             Requests::Held(self.environment.policy.hold)
         } else {
-            Requests::Flowing
+            self.usual()
         };
         steps.add_reversible(
-            self.traffic(self.to(), None, Requests::Flowing),
+            self.traffic(self.to(), None, self.usual()),
             vec![self.left_release_runs(), self.traffic(self.from, None, requests)],
         );
     }
@@ -185,7 +186,7 @@ impl Back<'_> {
             steps.add_reversible(ensure(ResourceState::Reverted), undo);
         }
         let mut checks = vec![
-            VerifyCheck::Traffic { state: state(self.to(), None, Requests::Flowing) },
+            VerifyCheck::Traffic { state: state(self.to(), None, self.usual()) },
             VerifyCheck::Ready { release: self.to().clone(), count: policy.instances },
             VerifyCheck::Config { release: self.to().clone() },
             VerifyCheck::Flags { document: self.request.target.flags.document.clone() },
@@ -209,6 +210,14 @@ impl Back<'_> {
     fn traffic(&self, to: &ReleaseId, preview: Option<&ReleaseId>, requests: Requests) -> Effect {
         let drain_ms_max = self.environment.policy.drain_ms_max;
         Effect::EnsureTraffic { state: state(to, preview, requests), drain_ms_max }
+    }
+
+    /// What requests do before and after: flow, or see the page of an open downtime window.
+    fn usual(&self) -> Requests {
+        match &self.environment.traffic.requests {
+            page @ Requests::Maintenance { .. } => page.clone(),
+            Requests::Flowing | Requests::Held(_) => Requests::Flowing,
+        }
     }
 
     /// Whether the target served recently enough to need no checks again.
