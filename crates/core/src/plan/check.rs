@@ -144,7 +144,7 @@ fn walk(plan: &Plan, start: &Walk, notes: &mut Vec<Note>) {
         }
         let unmade = back.changes.values().all(|wanted| *wanted == Wanted::Unmade);
         if back.traffic.split != start.traffic.split
-            || back.traffic.requests != Requests::Flowing
+            || back.traffic.requests != start.traffic.requests
             || !unmade
         {
             notes.push(Note { step: step.id, what: "going back from here does not arrive".into() });
