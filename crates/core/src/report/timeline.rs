@@ -1,1 +1,157 @@
-//! The timeline of a plan.
+//! The timeline: each entry of the ledger as one line that a person understands.
+
+use crate::plan::display::duration;
+use crate::plan::{Intent, Plan};
+use crate::run::event::{Event, Observation, Outcome, Receipt};
+use crate::run::{Entry, Subject};
+use crate::schema::Counted;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// One line of a story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// When.
+    pub at: Timestamp,
+    /// What kind of line it is.
+    pub mark: Mark,
+    /// What happened.
+    pub text: String,
+}
+
+/// What a line says, so that a terminal can colour it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// Something begins.
+    Begin,
+    /// A step is under way.
+    Doing,
+    /// A step is done.
+    Done,
+    /// Something is seen.
+    Seen,
+    /// A person did something.
+    Person,
+    /// Something is bad.
+    Bad,
+    /// A step is taken back.
+    Back,
+    /// Something ended well.
+    End,
+}
+
+/// Tells an entry; none when it says nothing that people need.
+pub fn line(entry: &Entry, plan: Option<&Plan>) -> Option<Line> {
+    let (mark, text) = tell(entry, plan)?;
+    Some(Line { at: entry.at, mark, text })
+}
+
+fn tell(entry: &Entry, plan: Option<&Plan>) -> Option<(Mark, String)> {
+    let step = match &entry.subject {
+        Subject::Plan { step, .. } => plan.and_then(|plan| plan.step(*step)),
+        _ => None,
+    };
+    let effect = step.map(|step| step.effect.to_string()).unwrap_or_default();
+    let by = &entry.by;
+    Some(match &entry.event {
+        Event::PlanStarted { plan } => (Mark::Begin, started(plan, by)),
+        Event::Started => (Mark::Doing, effect),
+        Event::Succeeded { receipt } => (Mark::Done, done(&effect, receipt)),
+        Event::Failed { error, .. } => (Mark::Bad, error.clone()),
+        Event::Observed { observation } => observed(observation),
+        Event::TurnedBack { reason } => (Mark::Bad, format!("going back: {reason}")),
+        Event::UndoStarted => return None,
+        Event::UndoSucceeded { receipt } if receipt.what.is_empty() => return None,
+        Event::UndoSucceeded { receipt } => (Mark::Back, done(&receipt.what, receipt)),
+        Event::UndoFailed { error, .. } => {
+            (Mark::Bad, format!("«{effect}» cannot be taken back: {error}"))
+        }
+        Event::AbortRequested { reason } if reason.is_empty() => {
+            (Mark::Person, format!("{by} aborts"))
+        }
+        Event::AbortRequested { reason } => (Mark::Person, format!("{by} aborts: {reason}")),
+        Event::Paused { reason } if reason.is_empty() => (Mark::Person, format!("{by} pauses")),
+        Event::Paused { reason } => (Mark::Person, format!("{by} pauses: {reason}")),
+        Event::Resumed => (Mark::Person, format!("{by} resumes")),
+        Event::Promoted => (Mark::Person, format!("{by} promotes")),
+        Event::Retried => (Mark::Person, format!("{by} retries")),
+        Event::Finished { outcome } => finished(outcome, plan),
+        Event::ReleaseCreated { release } => {
+            (Mark::Begin, format!("{} of {} frozen by {by}", release.id, release.service))
+        }
+        Event::MaintenanceOn { .. } => (Mark::Person, format!("{by} opens a downtime window")),
+        Event::MaintenanceOff { written } if written.is_empty() => {
+            (Mark::Person, format!("{by} closes the downtime window; nothing was written"))
+        }
+        Event::MaintenanceOff { written } => (
+            Mark::Person,
+            format!("{by} closes the downtime window; written: {}", written.join(", ")),
+        ),
+        Event::WarmEnded { release } => {
+            (Mark::Done, format!("{release} stopped, its time to be kept warm is over"))
+        }
+        Event::Repaired { what } => (Mark::Seen, format!("put right: {what}")),
+        Event::ControllerStarted { version } => {
+            (Mark::Begin, format!("controller {version} started, fence {}", entry.fence))
+        }
+    })
+}
+
+fn started(plan: &Plan, by: &str) -> String {
+    let verb = match plan.intent {
+        Intent::Deploy => "deploy",
+        Intent::Rollback => "rollback",
+    };
+    let from = plan.from.as_ref().map_or("nobody", |release| release.as_str());
+    format!("{by}: {verb} {} from {from} to {}, plan {}", plan.environment, plan.to, plan.id)
+}
+
+fn done(what: &str, receipt: &Receipt) -> String {
+    let mut text = what.to_owned();
+    let detail = &receipt.what;
+    if !detail.is_empty() && detail != what {
+        text = if what.is_empty() { detail.clone() } else { format!("{what}: {detail}") };
+    }
+    for (label, things) in [
+        ("kept", &receipt.kept),
+        ("restored", &receipt.restored),
+        ("hidden", &receipt.hidden),
+        ("GONE", &receipt.gone),
+    ] {
+        if !things.is_empty() {
+            let things: Vec<String> = things.iter().map(Counted::to_string).collect();
+            text = format!("{text}; {label} {}", things.join(", "));
+        }
+    }
+    format!("{text} ({})", duration(receipt.took_ms))
+}
+
+fn observed(observation: &Observation) -> (Mark, String) {
+    match observation {
+        Observation::Watched { elapsed_ms, requests, errors, tolerated, evidence } => (
+            Mark::Seen,
+            format!(
+                "{}: {errors} errors in {requests} requests ({:.2} % tolerated), evidence {evidence:.1} of 100",
+                duration(*elapsed_ms),
+                100.0 * tolerated
+            ),
+        ),
+        Observation::Undecided { because } => (Mark::Bad, format!("undecided: {because}")),
+        Observation::Retrying { error } => (Mark::Seen, format!("again, because {error}")),
+    }
+}
+
+fn finished(outcome: &Outcome, plan: Option<&Plan>) -> (Mark, String) {
+    let to = plan.map_or_else(|| "the release".to_owned(), |plan| plan.to.to_string());
+    let from = plan.and_then(|plan| plan.from.as_ref());
+    match (outcome, from) {
+        (Outcome::Live, _) => (Mark::End, format!("{to} is live and verified")),
+        (Outcome::WentBack(reason), Some(from)) => {
+            (Mark::End, format!("everything is back at {from}: {reason}"))
+        }
+        (Outcome::WentBack(reason), None) => {
+            (Mark::End, format!("everything is as it was: {reason}"))
+        }
+    }
+}
