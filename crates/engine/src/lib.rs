@@ -7,6 +7,7 @@
 
 mod act;
 mod bake;
+pub mod control;
 mod execute;
 mod failure;
 mod ticket;
