@@ -1,0 +1,10 @@
+//! The shop as a whole: a real server, real migrations, real load.
+
+mod catalogue;
+mod load;
+mod process;
+mod releases;
+mod schema;
+mod service;
+mod verify;
+mod world;

@@ -1,0 +1,186 @@
+//! The comparison of the database with the record: clean when all is well, red when anything is not.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use ripcord_shop::Schema;
+use ripcord_shop::load::{
+    Baseline, Change, DataReport, Load, LoadOptions, Record, Sent, Told, verify,
+};
+
+use crate::world::World;
+
+/// What one run of load over schemas 2 and 3 left behind, shared by the tests below.
+struct Journey {
+    world: World,
+    before: Baseline,
+    record: Record,
+}
+
+/// Load on schema 2, then on 3 with the shop of 3.
+fn journey() -> &'static Journey {
+    static JOURNEY: OnceLock<Journey> = OnceLock::new();
+    JOURNEY.get_or_init(|| {
+        let world = World::at(2);
+        let before = Baseline::take(&world.database()).expect("a baseline");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let mut record = Record::default();
+        for generation in [2, 3] {
+            if generation == 3 {
+                world.migrate(3, "up");
+            }
+            let shop = runtime.block_on(world.serve(generation));
+            let wanted = LoadOptions {
+                url: shop.url.clone(),
+                rps: 300,
+                run: format!("run-{generation}"),
+                ..Default::default()
+            };
+            let load = Load::start(wanted).expect("a load");
+            std::thread::sleep(Duration::from_millis(1200));
+            record.writes.extend(load.stop().expect("a report").1.writes);
+            runtime.block_on(shop.stop());
+        }
+        Journey { world, before, record }
+    })
+}
+
+/// A copy of the journey's database with `sql` done to it, held against record and baseline.
+fn after(sql: &str) -> DataReport {
+    let journey = journey();
+    let copy = World::at(0);
+    let target = copy.database().display().to_string();
+    std::fs::remove_file(&target).expect("the empty database");
+    journey.world.sql_alone(&format!("VACUUM INTO '{target}'"));
+    copy.sql(sql);
+    verify(&copy.database(), &journey.record, Some(&journey.before), Schema::V3)
+        .expect("a comparison")
+}
+
+/// The id of an acknowledged order for which `wanted` holds, from the end.
+fn order(wanted: impl Fn(&Sent) -> bool) -> i64 {
+    let writes = &journey().record.writes;
+    let mut matching = writes.iter().rev().filter(|write| wanted(&write.sent));
+    matching
+        .find_map(|write| match &write.told {
+            Told::Acknowledged { id, .. } => Some(*id),
+            Told::Refused { .. } | Told::Unknown { .. } => None,
+        })
+        .expect("such an order")
+}
+
+#[test]
+fn an_untouched_database_is_clean() {
+    let report = after("SELECT 1");
+    assert!(report.is_clean(), "{report:#?}");
+    assert!(report.rows_written > 50, "{report:#?}");
+    assert_eq!((report.baseline_rows, report.rows_hidden), (345, 0));
+}
+
+#[test]
+fn a_lost_row_is_found() {
+    let id = order(|sent| matches!(sent, Sent::Order { .. }));
+    let report = after(&format!("DELETE FROM orders WHERE id = {id}"));
+    assert_eq!(report.rows_lost.len(), 1, "{report:#?}");
+    assert!(!report.is_clean());
+}
+
+#[test]
+fn a_lost_review_customer_and_audit_entry_are_found() {
+    let report = after("DELETE FROM reviews");
+    assert!(!report.rows_lost.is_empty() && !report.is_clean());
+    let report = after("DELETE FROM customers WHERE id > 25");
+    assert!(!report.rows_lost.is_empty() && !report.is_clean());
+    let id = order(|sent| matches!(sent, Sent::Order { .. }));
+    let report = after(&format!("DELETE FROM audit_log WHERE order_id = {id}"));
+    assert_eq!(report.rows_differing[0].row.table, "audit_log", "{report:#?}");
+}
+
+#[test]
+fn a_changed_row_is_found() {
+    let id = order(|sent| matches!(sent, Sent::Order { .. }));
+    for change in ["quantity = quantity + 1", "product_id = 1 + product_id % 20", "gift = 7"] {
+        let report = after(&format!("UPDATE orders SET {change} WHERE id = {id}"));
+        assert_eq!(report.rows_differing.len(), 1, "{change}: {report:#?}");
+        assert!(!report.is_clean());
+    }
+}
+
+#[test]
+fn an_overwritten_later_write_is_found() {
+    let is_quantity =
+        |sent: &Sent| matches!(sent, Sent::Change { change: Change::Quantity(_), .. });
+    let id = order(is_quantity);
+    let writes = &journey().record.writes;
+    let first = writes.iter().find_map(|write| match (&write.sent, &write.told) {
+        (Sent::Order { quantity, .. }, Told::Acknowledged { id: made, .. }) if *made == id => {
+            Some(*quantity)
+        }
+        _ => None,
+    });
+    // A return that brings back the row as it was first written loses what came later.
+    let first = first.expect("the order was made in this run");
+    let report = after(&format!("UPDATE orders SET quantity = {first} WHERE id = {id}"));
+    assert_eq!(report.rows_differing.len(), 1, "{report:#?}");
+    assert_eq!(report.rows_differing[0].found, Some(first.into()));
+}
+
+#[test]
+fn a_row_under_another_id_is_found() {
+    let id = order(|sent| matches!(sent, Sent::Order { .. }));
+    let report = after(&format!("UPDATE orders SET id = 99999 WHERE id = {id}"));
+    assert!(report.rows_differing.iter().any(|cell| cell.column == "id"), "{report:#?}");
+}
+
+#[test]
+fn a_changed_or_lost_seeded_row_is_found() {
+    let check = |sql: &str, lost: usize, changed: usize| {
+        let report = after(sql);
+        let found = (report.baseline_rows_lost.len(), report.baseline_rows_changed.len());
+        assert_eq!(found, (lost, changed), "{sql}: {report:#?}");
+        assert!(!report.is_clean());
+    };
+    check("DELETE FROM audit_log WHERE id = 150", 1, 0);
+    check("UPDATE products SET price_cents = 1 WHERE id = 5", 0, 1);
+    check("UPDATE customers SET email = 'Customer.5@Example.COM' WHERE id = 5", 0, 1);
+    check("UPDATE orders SET quantity = 77 WHERE id = 50", 0, 1);
+    check("UPDATE orders SET created_at = '' WHERE id = 50", 0, 1);
+}
+
+#[test]
+fn a_naive_return_loses_what_the_migration_destroyed() {
+    let copy = World::at(0);
+    let target = copy.database().display().to_string();
+    std::fs::remove_file(&target).expect("the empty database");
+    let journey = journey();
+    journey.world.sql_alone(&format!("VACUUM INTO '{target}'"));
+    copy.migrate(3, "down");
+    let report = verify(&copy.database(), &journey.record, Some(&journey.before), Schema::V2)
+        .expect("a comparison");
+    let differs = |column: &str| report.rows_differing.iter().any(|cell| cell.column == column);
+    let changed =
+        |column: &str| report.baseline_rows_changed.iter().any(|cell| cell.column == column);
+    assert!(differs("note") && differs("email"), "notes and addresses of the load came back");
+    assert!(changed("note") && changed("price_cents") && changed("email"));
+    assert_eq!(report.baseline_rows_lost.len(), 100);
+    assert!(report.rows_lost.is_empty());
+}
+
+#[test]
+fn a_row_that_was_refused_and_is_there_is_found() {
+    let mut record = journey().record.clone();
+    let write = record.writes.iter_mut().find(|write| matches!(write.sent, Sent::Customer { .. }));
+    write.expect("a customer").told = Told::Refused { because: "answered 500".to_owned() };
+    let journey = journey();
+    let report = verify(&journey.world.database(), &record, None, Schema::V3).expect("it");
+    assert_eq!(report.rows_refused_but_present.len(), 1, "{report:#?}");
+    assert!(!report.is_clean());
+}
+
+#[test]
+fn a_missing_database_is_an_error() {
+    let world = World::at(1);
+    let gone = world.path("gone.db");
+    let error = verify(&gone, &Record::default(), None, Schema::V1).expect_err("no database");
+    assert!(error.to_string().starts_with("cannot read all rows of database"), "{error}");
+}
