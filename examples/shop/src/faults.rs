@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,8 @@ pub(crate) struct Injector {
     requests: AtomicU64,
     real_requests: AtomicU64,
     fault_answers: AtomicU64,
+    /// Unique over all processes that share a log, also where each has the same process id.
+    name: String,
     second: Mutex<(Instant, u64)>,
     hoard: Mutex<Vec<Vec<u8>>>,
 }
@@ -92,8 +94,10 @@ impl Injector {
                 ShopError::File { doing: "open fault log", path: path.to_owned(), source }
             })
         });
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             faults,
+            name: format!("fault-{}-{}", std::process::id(), since.as_nanos()),
             log: log.transpose()?.map(Mutex::new),
             requests: AtomicU64::new(0),
             real_requests: AtomicU64::new(0),
@@ -131,7 +135,7 @@ impl Injector {
     /// Writes a new fault id to the log and returns it. Blocks for the length of one small append.
     pub(crate) fn log_fault(&self) -> io::Result<String> {
         let number = self.fault_answers.fetch_add(1, Ordering::Relaxed) + 1;
-        let id = format!("fault-{}-{number}", std::process::id());
+        let id = format!("{}-{number}", self.name);
         if let Some(log) = &self.log {
             // One write per line: several processes append to the same file.
             lock(log).write_all(format!("{id}\n").as_bytes())?;

@@ -103,6 +103,19 @@ impl RequestRecord {
 }
 
 impl LoadReport {
+    /// The releases that answered, in order of request start, each with the start of its first
+    /// request. A release stands here again whenever another answered in between.
+    pub fn release_changes(&self) -> Vec<(f64, String)> {
+        let mut changes: Vec<(f64, String)> = Vec::new();
+        for request in &self.timeline {
+            let Some(release) = &request.release else { continue };
+            if changes.last().is_none_or(|(_, last)| last != release) {
+                changes.push((request.start_ms, release.clone()));
+            }
+        }
+        changes
+    }
+
     /// Counts and sorts; `logged` are the fault ids in the shop's log.
     pub(super) fn new(
         totals: &Totals,
@@ -202,6 +215,28 @@ mod tests {
         assert_eq!(unexplained, ["c", "d", "f", "g"]);
         assert_eq!((report.failed_by_shop, report.not_offered, report.missing), (1, 1, 1));
         assert_eq!(report.by_status, BTreeMap::from([(200, 1), (302, 1), (404, 2), (500, 2)]));
+    }
+
+    #[test]
+    fn a_release_that_answers_again_is_seen() {
+        let totals = Totals { started_at_unix_ms: 0, begun: 5, held_back: 0, late_ms_max: 0.0 };
+        let answer = |start_ms: f64, release: Option<&str>| RequestRecord {
+            start_ms,
+            release: release.map(str::to_owned),
+            ..request("a", Some(200), None)
+        };
+        // Out of order, as answers come in.
+        let timeline = vec![
+            answer(3.0, Some("v2")),
+            answer(1.0, Some("v1")),
+            answer(2.0, None),
+            answer(5.0, Some("v1")),
+            answer(4.0, Some("v2")),
+        ];
+        let changes = LoadReport::new(&totals, timeline, &HashSet::new()).release_changes();
+        let names: Vec<_> = changes.iter().map(|(_, release)| release.as_str()).collect();
+        assert_eq!(names, ["v1", "v2", "v1"]);
+        assert!((changes[1].0 - 3.0).abs() < 1e-9);
     }
 
     #[test]

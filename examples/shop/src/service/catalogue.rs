@@ -15,7 +15,7 @@ use crate::store::{self, NewCustomer, NewReview, StoreError};
 
 /// 200 when the database answers. It asks for nothing that a migration could take away.
 pub(super) async fn up(State(shop): State<Arc<Shop>>) -> Response {
-    let alive = shop.pool.run(|connection| {
+    let alive = shop.pool.read(|connection| {
         let count = "SELECT count(*) FROM sqlite_schema";
         Ok(connection.query_row(count, [], |row| row.get::<_, i64>(0))?)
     });
@@ -48,7 +48,7 @@ pub(super) async fn list_products(
     Query(page): Query<Page>,
 ) -> Response {
     let rows = page.rows(&shop);
-    let products = shop.pool.run(move |connection| store::list_products(connection, rows)).await;
+    let products = shop.pool.read(move |connection| store::list_products(connection, rows)).await;
     let products = products.map(|products| json!({ "products": products }));
     answer_result(&shop, StatusCode::OK, products)
 }
@@ -57,7 +57,7 @@ pub(super) async fn list_products(
 pub(super) async fn product(State(shop): State<Arc<Shop>>, Path(id): Path<i64>) -> Response {
     let with_reviews = shop.schema.has_reviews() && shop.flags.is_on("reviews");
     let rows = shop.config.page_size;
-    let product = shop.pool.run(move |connection| {
+    let product = shop.pool.read(move |connection| {
         let product = store::product(connection, id)?;
         let mut value = serde_json::to_value(product).unwrap_or_default();
         if with_reviews {
@@ -75,12 +75,12 @@ pub(super) async fn create_customer(State(shop): State<Arc<Shop>>, body: Bytes) 
     };
     let schema = shop.schema;
     let customer =
-        shop.pool.run(move |connection| store::insert_customer(connection, schema, &new)).await;
+        shop.pool.write(move |connection| store::insert_customer(connection, schema, &new)).await;
     answer_result(&shop, StatusCode::CREATED, customer)
 }
 
 pub(super) async fn customer(State(shop): State<Arc<Shop>>, Path(id): Path<i64>) -> Response {
-    let customer = shop.pool.run(move |connection| store::customer(connection, id)).await;
+    let customer = shop.pool.read(move |connection| store::customer(connection, id)).await;
     answer_result(&shop, StatusCode::OK, customer)
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn create_review(State(shop): State<Arc<Shop>>, body: Bytes) ->
         Ok(new) => new,
         Err(refusal) => return *refusal,
     };
-    let review = shop.pool.run(move |connection| store::insert_review(connection, new)).await;
+    let review = shop.pool.write(move |connection| store::insert_review(connection, new)).await;
     answer_result(&shop, StatusCode::CREATED, review)
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn list_reviews(
     let shown = shop.flags.is_on("reviews");
     let rows = page.rows(&shop);
     let reviews = if shown {
-        shop.pool.run(move |connection| store::list_reviews(connection, None, rows)).await
+        shop.pool.read(move |connection| store::list_reviews(connection, None, rows)).await
     } else {
         Ok::<_, StoreError>(Vec::new())
     };

@@ -33,7 +33,7 @@ pub(super) async fn create(State(shop): State<Arc<Shop>>, body: Bytes) -> Respon
         Err(refusal) => return *refusal,
     };
     let schema = shop.schema;
-    let placed = shop.pool.run(move |connection| store::place_order(connection, schema, &new));
+    let placed = shop.pool.write(move |connection| store::place_order(connection, schema, &new));
     let (status, order) = match placed.await {
         Ok(Placed::New(order)) => (StatusCode::CREATED, Ok(order)),
         Ok(Placed::Known(order)) => (StatusCode::OK, Ok(order)),
@@ -53,7 +53,7 @@ pub(super) async fn create(State(shop): State<Arc<Shop>>, body: Bytes) -> Respon
 
 pub(super) async fn show(State(shop): State<Arc<Shop>>, Path(id): Path<i64>) -> Response {
     let schema = shop.schema;
-    let order = shop.pool.run(move |connection| store::order(connection, schema, id)).await;
+    let order = shop.pool.read(move |connection| store::order(connection, schema, id)).await;
     answer_result(&shop, StatusCode::OK, order)
 }
 
@@ -67,15 +67,17 @@ pub(super) async fn change(
         Err(refusal) => return *refusal,
     };
     let schema = shop.schema;
-    let order =
-        shop.pool.run(move |connection| store::change_order(connection, schema, id, &change)).await;
+    let order = shop
+        .pool
+        .write(move |connection| store::change_order(connection, schema, id, &change))
+        .await;
     answer_result(&shop, StatusCode::OK, order)
 }
 
 pub(super) async fn list(State(shop): State<Arc<Shop>>, Query(page): Query<Page>) -> Response {
     let (schema, rows) = (shop.schema, page.rows(&shop));
     let orders =
-        shop.pool.run(move |connection| store::list_orders(connection, schema, rows)).await;
+        shop.pool.read(move |connection| store::list_orders(connection, schema, rows)).await;
     match orders {
         Ok(orders) => answer(&shop, StatusCode::OK, json!({ "orders": orders })),
         Err(error) => answer_result(&shop, StatusCode::OK, Err::<(), _>(error)),

@@ -19,16 +19,35 @@ pub(crate) struct Pool {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
+    writer: Arc<Semaphore>,
 }
 
 impl Pool {
     pub(crate) fn new(path: PathBuf) -> Self {
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        Self { path, idle: Mutex::new(Vec::new()), permits }
+        let writer = Arc::new(Semaphore::new(1));
+        Self { path, idle: Mutex::new(Vec::new()), permits, writer }
+    }
+
+    /// Like `read`, for work that writes. One at a time: the database has one writer anyway, and
+    /// writes that wait for a long lock must not take all connections away from the readers.
+    pub(crate) async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let turn = timeout(BUSY_TIMEOUT, Arc::clone(&self.writer).acquire_owned())
+            .await
+            .map_err(|_| StoreError::Busy)?;
+        // The turn goes with the work: it must outlast a client that stops waiting.
+        self.read(move |connection| {
+            let _turn = turn;
+            work(connection)
+        })
+        .await
     }
 
     /// Runs `work` with a connection on a thread that may block.
-    pub(crate) async fn run<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -65,8 +84,14 @@ impl Pool {
         // Never CREATE: an empty file in place of the database would look like a healthy shop.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
+        // Only a database that nobody writes to can change its mode; while somebody does, this
+        // connection works in the old one, and a later connection tries again.
+        connection.busy_timeout(Duration::ZERO)?;
+        match connection.pragma_update(None, "journal_mode", "wal") {
+            Err(error) if is_busy(&error) => {}
+            other => other?,
+        }
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "foreign_keys", "on")?;
         Ok(connection)
     }

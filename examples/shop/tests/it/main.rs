@@ -1,6 +1,7 @@
 //! The shop as a whole: a real server, real migrations, real load.
 
 mod catalogue;
+mod client;
 mod load;
 mod process;
 mod releases;

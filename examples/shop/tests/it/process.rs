@@ -130,3 +130,30 @@ fn a_wrong_setting_is_named() {
     stderr.read_to_string(&mut said).expect("text");
     assert_eq!(said, "shop: environment variable PORT is not set\n");
 }
+
+#[test]
+fn the_load_command_reports_answers_and_data() {
+    let world = World::at(3);
+    let shop = Process::start(&world, "v3-bad-answers", 3);
+    let output = Command::new(env!("CARGO_BIN_EXE_shop"))
+        .args(["load", "--url", &shop.url(), "--rps", "200", "--seconds", "1", "--expect", "3"])
+        .arg("--database")
+        .arg(world.database())
+        .arg("--fault-log")
+        .arg(world.fault_log())
+        .output()
+        .expect("the shop binary");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let load = &report["load"];
+    assert_eq!(load["failed_unexplained"], serde_json::json!([]), "{load:#}");
+    assert!(load["failed_by_shop"].as_u64() > Some(0), "{load:#}");
+    assert_eq!(load["by_status"]["500"], load["failed_by_shop"]);
+    let data = &report["data"];
+    for list in ["rows_lost", "rows_differing", "rows_refused_but_present", "baseline_rows_changed"]
+    {
+        assert_eq!(data[list], serde_json::json!([]), "{list} of {data:#}");
+    }
+    assert!(data["rows_written"].as_u64() > Some(10));
+}

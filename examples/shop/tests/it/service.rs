@@ -1,6 +1,7 @@
 //! Orders, faults, slow answers, streams, web sockets and the orderly end.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
@@ -185,4 +186,30 @@ async fn a_web_socket_echoes_and_is_closed_on_stop() {
     let mut close = [0; 4];
     socket.read_exact(&mut close).await.expect("a close frame");
     assert_eq!((close[0], u16::from_be_bytes([close[2], close[3]])), (0x88, 1001));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_that_wait_for_a_lock_do_not_keep_readers_out() {
+    let world = World::at(1);
+    let shop = Arc::new(world.serve(1).await);
+    let migration = rusqlite::Connection::open(world.database()).expect("the database");
+    migration.execute_batch("BEGIN IMMEDIATE").expect("the write lock");
+    let waiting: Vec<_> = (0..8)
+        .map(|number| {
+            let shop = Arc::clone(&shop);
+            tokio::spawn(async move {
+                shop.send(Method::POST, "/orders", order(&format!("k{number}"))).await.status
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let start = Instant::now();
+    assert_eq!(shop.get("/up").await.status, 200);
+    assert_eq!(shop.get("/orders/1").await.status, 200);
+    assert!(start.elapsed() < Duration::from_secs(1), "readers waited {:?}", start.elapsed());
+    migration.execute_batch("COMMIT").expect("the end of the lock");
+    for write in waiting {
+        assert_eq!(write.await.expect("an answer"), 201);
+    }
+    Arc::into_inner(shop).expect("the last owner").stop().await;
 }

@@ -1,5 +1,6 @@
 //! The comparison of the database with the record: clean when all is well, red when anything is not.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use crate::world::World;
 /// What one run of load over schemas 2 and 3 left behind, shared by the tests below.
 struct Journey {
     world: World,
+    /// A copy of the database as migration 3 found it.
+    world_before: PathBuf,
     before: Baseline,
     record: Record,
 }
@@ -25,8 +28,10 @@ fn journey() -> &'static Journey {
         let before = Baseline::take(&world.database()).expect("a baseline");
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let mut record = Record::default();
+        let world_before = world.path("before.db");
         for generation in [2, 3] {
             if generation == 3 {
+                world.copy_to(&world_before);
                 world.migrate(3, "up");
             }
             let shop = runtime.block_on(world.serve(generation));
@@ -41,20 +46,30 @@ fn journey() -> &'static Journey {
             record.writes.extend(load.stop().expect("a report").1.writes);
             runtime.block_on(shop.stop());
         }
-        Journey { world, before, record }
+        Journey { world, world_before, before, record }
     })
 }
 
-/// A copy of the journey's database with `sql` done to it, held against record and baseline.
-fn after(sql: &str) -> DataReport {
-    let journey = journey();
+/// A world with a copy of the journey's database.
+fn copy() -> World {
     let copy = World::at(0);
-    let target = copy.database().display().to_string();
-    std::fs::remove_file(&target).expect("the empty database");
-    journey.world.sql_alone(&format!("VACUUM INTO '{target}'"));
-    copy.sql(sql);
-    verify(&copy.database(), &journey.record, Some(&journey.before), Schema::V3)
+    std::fs::remove_file(copy.database()).expect("the empty database");
+    journey().world.copy_to(&copy.database());
+    copy
+}
+
+/// Holds a database against the journey's record and baseline.
+fn compare(world: &World, expected: Schema) -> DataReport {
+    let journey = journey();
+    verify(&world.database(), &journey.record, Some(&journey.before), expected)
         .expect("a comparison")
+}
+
+/// What is found after `sql` was done to a copy.
+fn after(sql: &str) -> DataReport {
+    let copy = copy();
+    copy.sql(sql);
+    compare(&copy, Schema::V3)
 }
 
 /// The id of an acknowledged order for which `wanted` holds, from the end.
@@ -149,14 +164,9 @@ fn a_changed_or_lost_seeded_row_is_found() {
 
 #[test]
 fn a_naive_return_loses_what_the_migration_destroyed() {
-    let copy = World::at(0);
-    let target = copy.database().display().to_string();
-    std::fs::remove_file(&target).expect("the empty database");
-    let journey = journey();
-    journey.world.sql_alone(&format!("VACUUM INTO '{target}'"));
+    let copy = copy();
     copy.migrate(3, "down");
-    let report = verify(&copy.database(), &journey.record, Some(&journey.before), Schema::V2)
-        .expect("a comparison");
+    let report = compare(&copy, Schema::V2);
     let differs = |column: &str| report.rows_differing.iter().any(|cell| cell.column == column);
     let changed =
         |column: &str| report.baseline_rows_changed.iter().any(|cell| cell.column == column);
@@ -164,6 +174,32 @@ fn a_naive_return_loses_what_the_migration_destroyed() {
     assert!(changed("note") && changed("price_cents") && changed("email"));
     assert_eq!(report.baseline_rows_lost.len(), 100);
     assert!(report.rows_lost.is_empty());
+}
+
+/// What migration 3 destroys is put aside before it, and comes back after it.
+#[test]
+fn a_return_that_brings_everything_back_is_clean() {
+    let copy = copy();
+    let before = journey().world_before.display().to_string();
+    copy.migrate(3, "down");
+    copy.sql_with(
+        &format!("ATTACH '{before}' AS kept"),
+        "UPDATE orders SET note = (SELECT note FROM kept.orders k WHERE k.id = orders.id);
+         INSERT INTO audit_log SELECT * FROM kept.audit_log WHERE id <= 100;
+         UPDATE products SET price_cents =
+            (SELECT price_cents FROM kept.products k WHERE k.id = products.id);
+         UPDATE customers SET email = (SELECT email FROM kept.customers k WHERE k.id = customers.id)
+            WHERE id IN (SELECT id FROM kept.customers)",
+    );
+    let report = compare(&copy, Schema::V2);
+    assert!(report.is_clean(), "{report:#?}");
+    // Further back the reviews have no table. They are hidden, not lost.
+    copy.migrate(2, "down");
+    let report = compare(&copy, Schema::V1);
+    assert!(report.is_clean() && report.rows_hidden > 0, "{report:#?}");
+    // The same without its audit entries is not.
+    copy.sql("DELETE FROM audit_log WHERE id = 7");
+    assert_eq!(compare(&copy, Schema::V1).baseline_rows_lost.len(), 1);
 }
 
 #[test]

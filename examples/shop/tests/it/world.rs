@@ -61,10 +61,18 @@ impl World {
         connection.execute_batch(&script).expect("valid statements");
     }
 
-    /// Runs one statement that no transaction may enclose.
-    pub(crate) fn sql_alone(&self, statement: &str) {
+    /// Runs statements after one that no transaction may enclose.
+    pub(crate) fn sql_with(&self, first: &str, statements: &str) {
         let connection = Connection::open(self.database()).expect("the database");
-        connection.execute_batch(statement).expect("a valid statement");
+        let script = format!("{first}; BEGIN IMMEDIATE; {statements}; COMMIT;");
+        connection.execute_batch(&script).expect("valid statements");
+    }
+
+    /// Copies the database.
+    pub(crate) fn copy_to(&self, target: &Path) {
+        let connection = Connection::open(self.database()).expect("the database");
+        let target = target.display().to_string();
+        connection.execute("VACUUM INTO ?1", [target]).expect("a copy");
     }
 
     pub(crate) fn database(&self) -> PathBuf {
