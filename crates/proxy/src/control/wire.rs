@@ -1,0 +1,75 @@
+//! What goes over the control socket.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::counts::Counted;
+use crate::error::Refusal;
+use crate::state::{ReleaseName, State};
+
+/// The longest line either side accepts.
+pub(crate) const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// One question.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(tag = "call", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Call {
+    Apply { state: State, drain_deadline_ms: u64 },
+    Observe,
+    Counts,
+}
+
+/// Its answer.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reply {
+    Applied(Applied),
+    Observed(Box<Observed>),
+    Counted(Counted),
+    Refused(Refusal),
+}
+
+/// A state is in force, and drained as far as it says.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Applied {
+    /// The generation that is in force.
+    pub generation: u64,
+    /// Whether everybody left by themselves. In any case nobody is inside any more.
+    pub drained: bool,
+    /// How many requests were cut off at the drain deadline.
+    pub remaining: u64,
+    /// From receipt to this answer.
+    pub took_ms: u64,
+    /// From receipt to the last new request that was given to a release without a share; zero if
+    /// there was none.
+    pub last_request_to_old_us: u64,
+}
+
+/// What the proxy does now.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observed {
+    /// The state in force.
+    pub state: State,
+    /// Who is inside which release.
+    pub in_flight: BTreeMap<ReleaseName, InFlightCounts>,
+    /// How many requests are held back.
+    pub held: u64,
+    /// The targets that pass their probes, of the releases in the state.
+    pub healthy: BTreeMap<ReleaseName, Vec<SocketAddr>>,
+}
+
+/// Who is inside one release.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InFlightCounts {
+    /// Requests that came in by the main listener.
+    pub live: u64,
+    /// Requests that came in by the preview listener.
+    pub preview: u64,
+    /// Upgraded connections.
+    pub upgraded: u64,
+}
