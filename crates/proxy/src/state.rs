@@ -58,7 +58,7 @@ impl TryFrom<u32> for Format {
 
 /// Whether requests flow.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Requests {
     /// They are served.
     #[default]
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     const ONE: &str = r#"{"format":1,"fence":1,"generation":2,"split":{"v1":10000},
-        "preview":null,"targets":{"v1":["127.0.0.1:80"]},"requests":{"mode":"flowing"}}"#;
+        "preview":null,"targets":{"v1":["127.0.0.1:80"]},"requests":"flowing"}"#;
 
     fn check(change: fn(&mut State), expected: Option<&str>) {
         let mut state: State = serde_json::from_str(ONE).unwrap();
@@ -263,6 +263,8 @@ mod tests {
         assert!(refused("\"format\":1", "\"format\":2").contains("format 2"));
         assert!(refused("{\"v1\":10000}", "{\"v 1\":10000}").contains("no release name"));
         assert!(refused("\"flowing\"", "\"maybe\"").contains("unknown variant"));
+        let held = r#"{"held":{"max_requests":1,"max_bytes":1,"max_ms":1,"max_years":1}}"#;
+        assert!(refused("\"flowing\"", held).contains("unknown field"));
     }
 
     #[test]

@@ -139,7 +139,7 @@ mod tests {
         table(&format!(
             r#"{{"format":1,"fence":1,"generation":1,"split":{split},"preview":null,
                 "targets":{{"a":["127.0.0.1:1"],"b":["127.0.0.1:2"],"c":["127.0.0.1:3"]}},
-                "requests":{{"mode":"flowing"}}}}"#
+                "requests":"flowing"}}"#
         ))
     }
 

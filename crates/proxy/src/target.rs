@@ -77,11 +77,10 @@ async fn probe(address: SocketAddr, path: &str) -> Option<()> {
         .header(CONNECTION, HeaderValue::from_static("close"))
         .body(Empty::<Bytes>::new())
         .ok()?;
-    let answer = async { sender.send_request(request).await };
-    tokio::select! {
-        answer = answer => answer.ok()?.status().is_success().then_some(()),
-        _ = connection => None,
-    }
+    let ask = async move { sender.send_request(request).await.map(|answer| answer.status()) };
+    // Both to their end: the connection may end in the same instant in which the answer arrives.
+    let (status, _) = tokio::join!(ask, connection);
+    status.ok()?.is_success().then_some(())
 }
 
 /// Counts in a row, both ways, so that one odd probe changes nothing.

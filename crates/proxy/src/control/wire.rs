@@ -14,7 +14,7 @@ pub(crate) const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// One question.
 #[derive(Debug, Deserialize, Serialize)]
-#[serde(tag = "call", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Call {
     Apply { state: State, drain_deadline_ms: u64 },
     Observe,

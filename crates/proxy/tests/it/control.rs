@@ -80,7 +80,7 @@ async fn applying_again_waits_for_the_drain_again() {
     let next = state(2, &[("b", &b)]);
     // A controller that asks, dies before it hears the answer, and asks again.
     let call = format!(
-        "{{\"call\":\"apply\",\"state\":{},\"drain_deadline_ms\":5000}}\n",
+        "{{\"apply\":{{\"state\":{},\"drain_deadline_ms\":5000}}}}\n",
         serde_json::to_string(&next).unwrap()
     );
     let socket = world.directory.path().join("control");
@@ -114,7 +114,7 @@ async fn nonsense_is_refused_and_the_socket_is_private() {
     let socket = world.directory.path().join("control");
     let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    for nonsense in ["hello\n", "{\"call\":\"dance\"}\n", "{\"call\":\"observe\",\"x\":1}\n"] {
+    for nonsense in ["hello\n", "\"dance\"\n", "{\"observe\":{\"x\":1}}\n", "{\"apply\":{}}\n"] {
         let mut stream = tokio::net::UnixStream::connect(&socket).await.unwrap();
         stream.write_all(nonsense.as_bytes()).await.unwrap();
         let mut answer = String::new();

@@ -228,7 +228,8 @@ async fn the_preview_is_routed_counted_and_drained_on_its_own() {
     // No longer the preview: now they do.
     let without = State { generation: 4, preview: None, ..with_preview };
     let applied = world.apply(without, 2_000).await.unwrap();
-    assert!(applied.drained && slow.is_finished(), "{applied:?}");
+    assert!(applied.drained && applied.took_ms > 20, "{applied:?}");
+    assert_eq!(slow.await.unwrap().unwrap().status, 200);
     assert_eq!(get(world.preview(), "/").await.unwrap().error(), Some("no_release"));
     let counted = world.ask(|control| control.counts()).await.unwrap();
     assert_eq!(counted.releases[&name("b")].requests, 0, "a preview has no users");

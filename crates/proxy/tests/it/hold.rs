@@ -30,7 +30,8 @@ async fn scenario_08_pause_and_resume() {
 
     let pause = State { requests: held(100, 10_000), ..state(2, &[("a", &a), ("b", &b)]) };
     let applied = world.apply(pause, 5_000).await.unwrap();
-    assert!(applied.drained && slow.is_finished(), "held means that nobody is inside");
+    assert!(applied.drained && applied.took_ms > 50, "held means that nobody is inside");
+    assert_eq!(slow.await.unwrap().unwrap().status, 200);
     let before = (a.requests(), b.requests());
     let waiting: Vec<_> = (0..10)
         .map(|number| async move {
