@@ -92,3 +92,86 @@ impl Book {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Schema;
+
+    fn request(schema: Schema) -> RequestRecord {
+        RequestRecord {
+            id: String::new(),
+            start_ms: 0.0,
+            method: "GET",
+            path: "/products".to_owned(),
+            status: Some(200),
+            release: None,
+            schema: Some(schema),
+            latency_ms: 0.0,
+            fault: None,
+            proxy_error: None,
+            failure: None,
+        }
+    }
+
+    fn mix() -> Mix {
+        Mix { run: "r".to_owned(), seed: 1 }
+    }
+
+    /// How many of the next requests change an order; the first of them.
+    fn changes(book: &mut Book, from: u64) -> (usize, Option<Sent>) {
+        let operations = (from..from + 1000).map(|number| book.begin(&mix(), number));
+        let changes: Vec<Sent> = operations
+            .filter_map(|operation| match operation {
+                Operation::Write(sent @ Sent::Change { .. }) => Some(sent),
+                Operation::Write(_) | Operation::Read(_) => None,
+            })
+            .collect();
+        (changes.len(), changes.into_iter().next())
+    }
+
+    #[test]
+    fn an_order_has_one_write_open_and_none_after_a_doubtful_one() {
+        let acknowledged =
+            Told::Acknowledged { id: 7, release: "v1".to_owned(), schema: Schema::V1 };
+        let unknown = Told::Unknown { because: "gone".to_owned() };
+        let write = |sent: Sent, told: &Told| {
+            Some(Write { request: String::new(), sent, told: told.clone() })
+        };
+        let order = Sent::Order {
+            client_key: "k".to_owned(),
+            customer: 1,
+            product: 1,
+            quantity: 1,
+            note: None,
+            gift: false,
+        };
+        let mut book = Book::new(None);
+        book.end(request(Schema::V1), write(order, &acknowledged));
+        let (count, first) = changes(&mut book, 0);
+        assert_eq!(count, 1, "the first change is not answered yet");
+        book.end(request(Schema::V1), write(first.expect("a change"), &acknowledged));
+        let (count, second) = changes(&mut book, 1000);
+        assert_eq!(count, 1, "an answered change lets the next one begin");
+        book.end(request(Schema::V1), write(second.expect("a change"), &unknown));
+        assert_eq!(changes(&mut book, 2000).0, 0, "it may still happen, after any later one");
+    }
+
+    #[test]
+    fn reviews_need_an_unbroken_row_of_answers_that_have_them() {
+        let mut book = Book::new(None);
+        let mut reviews = |schema: Schema, answers: u32, from: u64| {
+            for _ in 0..answers {
+                book.end(request(schema), None);
+            }
+            (from..from + 300)
+                .map(|number| book.begin(&mix(), number))
+                .filter(|operation| matches!(operation, Operation::Write(Sent::Review { .. })))
+                .count()
+        };
+        assert_eq!(reviews(Schema::V2, 19, 0), 0);
+        assert!(reviews(Schema::V2, 1, 1000) > 0);
+        assert_eq!(reviews(Schema::V1, 1, 2000), 0);
+        assert_eq!(reviews(Schema::V2, 19, 3000), 0);
+    }
+}

@@ -1,5 +1,6 @@
 //! The client against servers that close connections: it neither retries nor fails for nothing.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,21 +10,25 @@ use ripcord_shop::load::Client;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-/// A server that reads one request per connection, says `answer`, and closes.
-async fn one_request_each(answer: &'static str) -> (Client, Arc<AtomicUsize>) {
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// A server that says one of `answers` to each request of a connection, and then closes it.
+async fn server(answers: &'static [&'static str]) -> (Client, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let seen = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&seen);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                let Ok(byte) = stream.read_u8().await else { break };
-                head.push(byte);
+            for answer in answers {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let Ok(byte) = stream.read_u8().await else { break };
+                    head.push(byte);
+                }
+                counter.fetch_add(1, Ordering::SeqCst);
+                stream.write_all(answer.as_bytes()).await.expect("a client that listens");
             }
-            counter.fetch_add(1, Ordering::SeqCst);
-            stream.write_all(answer.as_bytes()).await.expect("a client that listens");
         }
     });
     (Client::new(&url, None, Duration::from_secs(5)).expect("a url"), seen)
@@ -32,7 +37,7 @@ async fn one_request_each(answer: &'static str) -> (Client, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn a_connection_closed_while_idle_fails_no_request() {
     // Nothing announces the end of the connection.
-    let (client, seen) = one_request_each("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    let (client, seen) = server(&[OK]).await;
     for number in 0..40 {
         let answer = client.send(Method::GET, "/", &[], None).await;
         assert_eq!(answer.expect("an answer").body, "ok");
@@ -42,17 +47,52 @@ async fn a_connection_closed_while_idle_fails_no_request() {
     assert_eq!(seen.load(Ordering::SeqCst), 40);
 }
 
+/// The end of the connection is already there, and unread, when the request is handed to it.
+#[tokio::test]
+async fn a_request_handed_back_unsent_goes_out_on_a_fresh_connection() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let server = std::thread::spawn(move || {
+        for _ in 0..20 {
+            let (stream, _) = listener.accept().expect("a client");
+            let mut request = BufReader::new(&stream).lines();
+            while request.next().is_some_and(|line| !line.expect("a line").is_empty()) {}
+            (&stream).write_all(OK.as_bytes()).expect("a client that listens");
+        }
+    });
+    let client = Client::new(&url, None, Duration::from_secs(5)).expect("a url");
+    for _ in 0..20 {
+        client.send(Method::GET, "/", &[], None).await.expect("an answer");
+        // Blocks this runtime on purpose, so that nobody notices the end.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    server.join().expect("twenty connections");
+}
+
 #[tokio::test]
 async fn a_request_without_an_answer_is_not_sent_again() {
-    let (client, seen) = one_request_each("").await;
+    let (client, seen) = server(&[""]).await;
     for sent in 1..=5 {
         let none = client.send(Method::GET, "/", &[], None).await.expect_err("no answer");
         assert!(none.sent, "{none}");
         assert_eq!(seen.load(Ordering::SeqCst), sent);
     }
-    let (client, _) = one_request_each("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok").await;
+    let (client, _) = server(&["HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok"]).await;
     let none = client.send(Method::GET, "/", &[], None).await.expect_err("half an answer");
     assert!(none.sent && none.because.starts_with("reading the answer"), "{none}");
+}
+
+#[tokio::test]
+async fn a_reused_connection_that_ends_without_an_answer_is_no_retry() {
+    let (client, seen) = server(&[OK, ""]).await;
+    for pair in 1..=5 {
+        client.send(Method::GET, "/", &[], None).await.expect("an answer");
+        // Given back by now, and open: the next request goes out on it.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let none = client.send(Method::GET, "/", &[], None).await.expect_err("no answer");
+        assert!(none.sent, "{none}");
+        assert_eq!(seen.load(Ordering::SeqCst), 2 * pair);
+    }
 }
 
 #[tokio::test]

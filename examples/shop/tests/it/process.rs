@@ -48,10 +48,22 @@ impl Process {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// A connection on which a request was sent.
+    fn send(&self, request: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        stream.write_all(request.as_bytes()).expect("a request sent");
+        stream
+    }
+
+    fn terminate(&self) {
+        let kill = Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(kill.expect("the kill command").success());
+    }
+
     /// The first line of the answer to a request.
     fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n").expect("a request sent");
+        let stream = self.send(&format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n"));
         let mut line = String::new();
         // A process that dies answers nothing: that is an empty line.
         let _ = BufReader::new(stream).read_line(&mut line);
@@ -79,12 +91,38 @@ impl Drop for Process {
 }
 
 #[test]
-fn sigterm_ends_it_well() {
+fn sigterm_finishes_what_is_in_flight_and_ends_well() {
     let world = World::at(1);
     let mut shop = Process::start(&world, "v1-good", 1);
     assert_eq!(shop.get("/up"), "HTTP/1.1 200 OK");
-    let kill = Command::new("kill").arg(shop.child.id().to_string()).status();
-    assert!(kill.expect("the kill command").success());
+    let mut slow = shop.send("GET /slow?ms=400 HTTP/1.1\r\nhost: shop\r\n\r\n");
+    std::thread::sleep(Duration::from_millis(100));
+    shop.terminate();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).expect("an answer and the end of the connection");
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("slept_ms"), "{answer}");
+    assert!(shop.ended_well());
+}
+
+#[test]
+fn sigterm_says_goodbye_to_web_sockets() {
+    let world = World::at(1);
+    let mut shop = Process::start(&world, "v1-good", 1);
+    let mut socket = shop.send(
+        "GET /ws HTTP/1.1\r\nhost: shop\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).expect("a response head");
+        head.extend(byte);
+    }
+    shop.terminate();
+    let mut close = [0; 4];
+    socket.read_exact(&mut close).expect("a close frame");
+    assert_eq!((close[0], u16::from_be_bytes([close[2], close[3]])), (0x88, 1001));
+    drop(socket);
     assert!(shop.ended_well());
 }
 

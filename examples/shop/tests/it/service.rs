@@ -213,3 +213,15 @@ async fn writes_that_wait_for_a_lock_do_not_keep_readers_out() {
     }
     Arc::into_inner(shop).expect("the last owner").stop().await;
 }
+
+#[tokio::test]
+async fn readers_and_the_writer_do_not_block_each_other() {
+    let world = World::at(1);
+    let shop = world.serve(1).await;
+    assert_eq!(shop.get("/up").await.status, 200);
+    let connection = rusqlite::Connection::open(world.database()).expect("the database");
+    let mode: String =
+        connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).expect("a mode");
+    assert_eq!(mode, "wal");
+    shop.stop().await;
+}

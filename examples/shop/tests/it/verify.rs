@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ripcord_shop::Schema;
 use ripcord_shop::load::{
-    Baseline, Change, DataReport, Load, LoadOptions, Record, Sent, Told, verify,
+    Baseline, Change, DataReport, Difference, Load, LoadOptions, Record, Sent, Told, verify,
 };
 
 use crate::world::World;
@@ -119,6 +119,24 @@ fn a_changed_row_is_found() {
         assert_eq!(report.rows_differing.len(), 1, "{change}: {report:#?}");
         assert!(!report.is_clean());
     }
+}
+
+#[test]
+fn a_column_that_is_not_there_is_found() {
+    let report = after("ALTER TABLE orders DROP COLUMN channel");
+    let missing = |cell: &Difference| cell.column == "channel" && cell.found.is_none();
+    assert!(report.rows_differing.iter().any(missing), "{report:#?}");
+    assert_eq!(report.baseline_rows_changed.iter().filter(|cell| missing(cell)).count(), 100);
+}
+
+#[test]
+fn a_duplicated_row_is_found() {
+    let report = after(
+        "INSERT INTO reviews (product_id, stars, body)
+         SELECT product_id, stars, body FROM reviews ORDER BY id LIMIT 1",
+    );
+    assert_eq!(report.rows_duplicated.len(), 1, "{report:#?}");
+    assert!(!report.is_clean());
 }
 
 #[test]
