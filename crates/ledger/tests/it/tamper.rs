@@ -1,6 +1,7 @@
 //! Whatever is changed behind the ledger's back is found, and named.
 
 use crate::support::{Noise, fact, open, options};
+use ripcord_core::model::{Digest, Fence};
 use ripcord_core::run::Entry;
 use ripcord_engine::{Ledger as _, LedgerError};
 use ripcord_ledger::{Anchor, LedgerReader, OpenError, SqliteLedger};
@@ -158,7 +159,7 @@ fn an_older_copy_of_the_state_is_found_by_an_anchor() {
     let late = Anchor { sequence: late.sequence, digest: late.digest() };
     assert_eq!(verify(directory.path(), &[early.clone(), late.clone()]).unwrap(), 43);
     fs::write(&path, copy).unwrap();
-    assert_eq!(verify(directory.path(), &[early.clone()]).unwrap(), 41);
+    assert_eq!(verify(directory.path(), std::slice::from_ref(&early)).unwrap(), 41);
     assert_eq!(damaged_at(verify(directory.path(), &[early, late])), 42);
 }
 
@@ -228,4 +229,53 @@ fn a_running_controller_does_not_build_on_what_it_did_not_write() {
     check("DELETE FROM entry");
     check("UPDATE entry SET body = replace(body, 'two', 'too') WHERE sequence = 3");
     check("UPDATE entry SET digest = 'sha256:0' WHERE sequence = 3");
+}
+
+/// Puts another row in the place of one, as somebody would who knows how digests are made.
+fn forge(directory: &Path, place: u64, body: &str) {
+    let raw = Connection::open(directory.join("ledger.db")).unwrap();
+    let digest = Digest::of_bytes(body.as_bytes());
+    let trigger: String = raw
+        .query_row("SELECT sql FROM sqlite_schema WHERE name = 'entry_no_update'", [], |r| r.get(0))
+        .unwrap();
+    raw.execute_batch("DROP TRIGGER entry_no_update").unwrap();
+    raw.execute(
+        "UPDATE entry SET body = ?2, digest = ?3 WHERE sequence = ?1",
+        (place, body, &digest.0),
+    )
+    .unwrap();
+    raw.execute_batch(&trigger).unwrap();
+}
+
+#[test]
+fn forged_rows_are_found_by_what_they_say() {
+    let check = |place: u64, expected: u64, forged: &dyn Fn(Entry) -> String| {
+        let directory = tempfile::tempdir().unwrap();
+        let (entries, _) = written(directory.path());
+        let before = &entries[usize::try_from(place - 1).unwrap()];
+        let text = forged(before.clone());
+        forge(directory.path(), place, &text);
+        assert_eq!(damaged_at(verify(directory.path(), &[])), expected, "{text}");
+    };
+    let text = |entry: &Entry| serde_json::to_string(entry).unwrap();
+    // Another author: the row is consistent, the entry behind it no longer continues it.
+    check(5, 6, &|entry| text(&Entry { by: "eve".to_owned(), ..entry }));
+    // At the end nothing continues it, but what it says can still be impossible.
+    check(41, 41, &|entry| text(&Entry { sequence: 40, ..entry }));
+    check(41, 41, &|entry| text(&Entry { fence: Fence(9), ..entry }));
+    check(41, 41, &|entry| text(&Entry { fence: Fence(0), ..entry }));
+    check(41, 41, &|entry| text(&Entry { previous: Digest::of_bytes(b"x"), ..entry }));
+    check(41, 41, &|entry| text(&entry).replace("\"by\":", "\"by\": "));
+    check(41, 41, &|_| "{}".to_owned());
+}
+
+#[test]
+fn a_damaged_index_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    written(directory.path());
+    let copies = flips_within(directory.path(), "production");
+    let results = copies.iter().map(|copy| verify(copy.path(), &[]));
+    // Only the index differs there: every entry is as it was, and the file as a whole is not.
+    let index = results.filter(Result::is_err).map(damaged_at).filter(|&place| place == 0);
+    assert_eq!(index.count(), 41 - 1);
 }
