@@ -6,6 +6,7 @@
 //! and whoever stops that release on the acknowledgement breaks nothing.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,7 @@ pub(crate) struct Board {
     pub(crate) limits: Arc<Limits>,
     /// Wakes all connections when something may concern them.
     pub(crate) news: watch::Sender<News>,
+    listen: Listeners,
     epoch: String,
     clock: Instant,
     /// Held while a state is put in force, and not while it drains: a rollback must not wait for
@@ -43,6 +45,13 @@ pub(crate) struct Board {
     desk: Mutex<Desk>,
     /// How many states have been put in force.
     changes: watch::Sender<u64>,
+}
+
+/// Where requests come in.
+#[derive(Clone, Copy)]
+pub(crate) struct Listeners {
+    pub(crate) live: SocketAddr,
+    pub(crate) preview: Option<SocketAddr>,
 }
 
 struct Desk {
@@ -69,7 +78,12 @@ pub(crate) enum Phase {
 }
 
 impl Board {
-    pub(crate) fn new(store: Store, saved: Option<State>, limits: Arc<Limits>) -> Arc<Self> {
+    pub(crate) fn new(
+        store: Store,
+        saved: Option<State>,
+        limits: Arc<Limits>,
+        listen: Listeners,
+    ) -> Arc<Self> {
         let clock = Instant::now();
         let mut releases = BTreeMap::new();
         let state = saved.unwrap_or_default();
@@ -80,6 +94,7 @@ impl Board {
             room: WaitingRoom::default(),
             limits,
             news: watch::Sender::default(),
+            listen,
             epoch: format!("{:016x}{:016x}", random::bits(), random::bits()),
             clock,
             desk: Mutex::new(Desk { store: Arc::new(store), releases }),
@@ -197,6 +212,8 @@ impl Board {
             (name.clone(), healthy.map(|target| target.address).collect())
         });
         Observed {
+            listen: self.listen.live,
+            preview_listen: self.listen.preview,
             state: table.state.clone(),
             in_flight: in_flight.collect(),
             held: self.room.requests(),
@@ -213,14 +230,20 @@ impl Board {
         Counted { epoch: self.epoch.clone(), releases: releases.collect() }
     }
 
-    /// Tells all connections that the process is to end, and upgraded ones by when.
+    /// Tells all connections that the process is to end, and waits for upgraded ones to be gone.
+    /// The others are waited for by whoever accepted them.
     pub(crate) async fn stop(&self, until: Instant) {
         self.news.send_modify(|news| news.phase = Phase::Stopping);
-        let upgrades_until = until.min(Instant::now() + ms(self.limits.upgrade_grace_ms));
-        for release in self.desk.lock().await.releases.values() {
-            release.live.begin_drain(upgrades_until);
-            release.preview.begin_drain(upgrades_until);
+        let until = until.min(Instant::now() + ms(self.limits.upgrade_grace_ms));
+        let releases = self.desk.lock().await.releases.clone();
+        let lanes = releases
+            .into_values()
+            .flat_map(|release| [Arc::clone(&release.live), Arc::clone(&release.preview)]);
+        let lanes: Vec<_> = lanes.collect();
+        for lane in &lanes {
+            lane.begin_drain(until);
         }
+        drain_upgrades(&lanes, until).await;
     }
 
     /// Cuts off whoever is still inside, and ends all connections.

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout_at};
 
-use crate::board::Board;
+use crate::board::{Board, Listeners};
 use crate::control::ControlListener;
 use crate::error::ProxyError;
 use crate::options::{Limits, Options, ms};
@@ -56,11 +56,12 @@ impl Proxy {
             None => None,
         };
         let control = ControlListener::bind(&control)?;
-        let board = Board::new(store, saved, Arc::clone(&limits));
-
-        let (alive, gone) = mpsc::channel(1);
         let listen_addr = live.1;
         let preview_addr = preview.as_ref().map(|(_, address)| *address);
+        let addresses = Listeners { live: listen_addr, preview: preview_addr };
+        let board = Board::new(store, saved, Arc::clone(&limits), addresses);
+
+        let (alive, gone) = mpsc::channel(1);
         let room = Arc::new(Semaphore::new(limits.max_connections));
         let listeners = [Some((live.0, Side::Live)), preview.map(|(p, _)| (p, Side::Preview))];
         let mut tasks: Vec<_> = listeners
@@ -101,10 +102,10 @@ impl Running {
             // Aborted is what it was told to be.
             let _ = task.await;
         }
-        board.stop(until).await;
         drop(alive);
-        // Ends when the last connection has dropped its sender; nothing is ever sent.
-        let _ = timeout_at(until.into(), gone.recv()).await;
+        // The channel ends when the last connection has dropped its sender; nothing is ever sent.
+        let all = async { tokio::join!(board.stop(until), gone.recv()) };
+        let _ = timeout_at(until.into(), all).await;
         board.end().await;
         let _ = timeout_at((until + Duration::from_secs(1)).into(), gone.recv()).await;
     }

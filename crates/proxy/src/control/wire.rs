@@ -52,6 +52,10 @@ pub struct Applied {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Observed {
+    /// Where requests come in.
+    pub listen: SocketAddr,
+    /// Where requests for the preview come in.
+    pub preview_listen: Option<SocketAddr>,
     /// The state in force.
     pub state: State,
     /// Who is inside which release.

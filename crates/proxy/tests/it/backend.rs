@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -42,14 +42,7 @@ pub(crate) struct Seen {
 
 impl Backend {
     pub(crate) async fn start(name: &str) -> Self {
-        Self::start_at(name, SocketAddr::from(([127, 0, 0, 1], 0))).await
-    }
-
-    pub(crate) async fn start_at(name: &str, address: SocketAddr) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
-        socket.bind(address).unwrap();
-        let listener = socket.listen(1024).unwrap();
+        let listener = TcpListener::bind(crate::world::local()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Seen { name: name.to_owned(), ..Seen::default() });
         let task = tokio::spawn(accept(listener, Arc::clone(&seen)));

@@ -265,3 +265,18 @@ async fn connections_to_a_target_are_bounded() {
     sleep(Duration::from_millis(10)).await;
     assert_eq!(get(address, "/").await.unwrap().status, 200, "room again");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_without_a_body_keep_the_connection() {
+    let (world, _a) = world(Limits::default()).await;
+    let mut client = Client::connect(world.listen()).await.unwrap();
+    client.send("HEAD / HTTP/1.1\r\nhost: shop\r\n\r\n").await.unwrap();
+    let head = client.head().await.unwrap();
+    assert_eq!((head.status, head.header("content-length")), (200, Some("1")));
+    client.send("GET http://shop/status?204 HTTP/1.1\r\nhost: shop\r\n\r\n").await.unwrap();
+    assert_eq!(client.head().await.unwrap().status, 204);
+    assert_eq!(client.get("/").await.unwrap().body, "a");
+    let refused = client.request("CONNECT", "shop:443", "", "").await.unwrap();
+    assert_eq!((refused.status, refused.error()), (501, Some("no_tunnel")));
+    world.inside("a", 0).await;
+}

@@ -1,5 +1,7 @@
 //! The proxy from outside: real sockets, real backends, the real control socket.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
 mod backend;
 mod client;
 mod control;
@@ -8,5 +10,6 @@ mod forwarding;
 mod health;
 mod hold;
 mod restart;
+mod run;
 mod upgrades;
 mod world;

@@ -1,4 +1,4 @@
-//! WebSockets and other upgraded connections: tunnelled, counted, and closed in time.
+//! `WebSocket` and other upgraded connections: tunnelled, counted, and closed in time.
 
 use std::time::{Duration, Instant};
 
@@ -77,8 +77,8 @@ async fn scenario_06_upgraded_connections() {
         assert_eq!(said, CLOSE_1001);
         ends.push(at - issued);
     }
-    let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
-    assert!(*last - *first > Duration::from_millis(30), "not spread: {ends:?}");
+    let spread = ends.iter().max().unwrap().abs_diff(*ends.iter().min().unwrap());
+    assert!(spread > Duration::from_millis(30), "not spread: {ends:?}");
     let grace = Duration::from_millis(GRACE_MS - 10);
     let (said, at) = torn.await.unwrap();
     assert!(said.is_empty() && at - issued >= grace, "{said:?} after {:?}", at - issued);
@@ -127,4 +127,29 @@ async fn the_drain_deadline_bounds_the_grace() {
     let _client = upgrade(&world, "chat/1").await;
     let applied = world.apply(state(2, &[("b", &b)]), 200).await.unwrap();
     assert!((198..500).contains(&applied.took_ms), "{applied:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopping_proxy_says_goodbye() {
+    let world = world().await;
+    let a = Backend::start("a").await;
+    world.apply(state(1, &[("a", &a)]), 1_000).await.unwrap();
+    let mut client = upgrade(&world, "websocket").await;
+    echo(&mut client, FRAME).await;
+    let client = tokio::spawn(rest(client));
+    let began = Instant::now();
+    world.running.shutdown().await;
+    assert!(began.elapsed() < Duration::from_millis(GRACE_MS + 250), "{:?}", began.elapsed());
+    assert_eq!(client.await.unwrap().0, CLOSE_1001);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http2_is_not_tunnelled() {
+    let world = world().await;
+    let a = Backend::start("a").await;
+    world.apply(state(1, &[("a", &a)]), 1_000).await.unwrap();
+    let mut client = Client::connect(world.listen()).await.unwrap();
+    let wish = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: x\r\n";
+    let answer = client.request("GET", "/headers", wish, "").await.unwrap();
+    assert!(answer.status == 200 && !answer.body.contains("h2"), "{answer:?}");
 }
