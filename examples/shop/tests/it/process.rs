@@ -95,7 +95,7 @@ fn sigterm_finishes_what_is_in_flight_and_ends_well() {
     let world = World::at(1);
     let mut shop = Process::start(&world, "v1-good", 1);
     assert_eq!(shop.get("/up"), "HTTP/1.1 200 OK");
-    let mut slow = shop.send("GET /slow?ms=400 HTTP/1.1\r\nhost: shop\r\n\r\n");
+    let mut slow = shop.send("GET /slow?ms=1300 HTTP/1.1\r\nhost: shop\r\n\r\n");
     std::thread::sleep(Duration::from_millis(100));
     shop.terminate();
     let mut answer = String::new();

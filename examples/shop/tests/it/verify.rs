@@ -139,6 +139,22 @@ fn a_duplicated_row_is_found() {
     assert!(!report.is_clean());
 }
 
+/// A baseline may be taken amid load: what clients change afterwards is theirs, the rest is not.
+#[test]
+fn a_baseline_may_hold_rows_that_clients_change_later() {
+    let journey = journey();
+    let amid = Baseline::take(&journey.world_before).expect("a baseline");
+    let copy = copy();
+    let report = |copy: &World| {
+        verify(&copy.database(), &journey.record, Some(&amid), Schema::V3).expect("a comparison")
+    };
+    let clean = report(&copy);
+    assert!(clean.is_clean() && clean.baseline_rows > 345, "{clean:#?}");
+    let own = "(SELECT min(id) FROM orders WHERE id > 100)";
+    copy.sql(&format!("UPDATE orders SET created_at = '' WHERE id = {own}"));
+    assert_eq!(report(&copy).baseline_rows_changed.len(), 1);
+}
+
 #[test]
 fn an_overwritten_later_write_is_found() {
     let is_quantity =
