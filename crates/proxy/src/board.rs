@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep_until, timeout, timeout_at};
 
-use crate::control::wire::{Applied, InFlightCounts, Observed};
+use crate::control::wire::{Applied, Observed};
 use crate::counts::Counted;
 use crate::error::Refusal;
 use crate::gate::Gate;
@@ -112,6 +112,7 @@ impl Board {
             self.put_in_force(&mut desk, state).await?;
         }
         let mut changes = self.changes.subscribe();
+        let change = *changes.borrow_and_update();
         let deadline = received + drain;
         let lanes = self.gate.table().idle_lanes(desk.releases.values());
         let upgrades_until = deadline.min(received + ms(self.limits.upgrade_grace_ms));
@@ -120,7 +121,7 @@ impl Board {
         }
         drop(desk);
         let drained = async {
-            let remaining = self.drain_requests(&lanes, deadline).await;
+            let remaining = self.drain_requests(&lanes, deadline, change).await;
             let upgrades = drain_upgrades(&lanes, upgrades_until).await;
             remaining + upgrades
         };
@@ -129,6 +130,9 @@ impl Board {
             Ok(()) = changes.changed() => return Err(Refusal::Superseded { generation }),
             remaining = drained => remaining,
         };
+        if changes.has_changed().unwrap_or(false) {
+            return Err(Refusal::Superseded { generation });
+        }
         let last = lanes.iter().filter_map(|lane| lane.last_entered_after(received)).max();
         Ok(Applied {
             generation,
@@ -174,7 +178,7 @@ impl Board {
     }
 
     /// Waits until nobody is inside, at the deadline cutting off who still is; tells how many.
-    async fn drain_requests(&self, lanes: &[Arc<Lane>], deadline: Instant) -> u64 {
+    async fn drain_requests(&self, lanes: &[Arc<Lane>], deadline: Instant, change: u64) -> u64 {
         let empty = async {
             for lane in lanes {
                 lane.requests.empty().await;
@@ -186,10 +190,17 @@ impl Board {
             () = &mut empty => return 0,
             () = sleep_until(deadline.into()) => {}
         }
+        // At the desk, so that no newer state makes one of these lanes welcome again in between.
+        let desk = self.desk.lock().await;
+        if *self.changes.borrow() != change {
+            // Superseded; the caller is about to be told.
+            return 0;
+        }
         let remaining = lanes.iter().map(|lane| lane.requests.count() as u64).sum();
         for lane in lanes {
             lane.cut();
         }
+        drop(desk);
         self.news.send_modify(|news| news.cuts += 1);
         // Bounded, so that a bug here would cost an honest number and not a hanging rollback.
         let _ = timeout(CUT_PATIENCE, empty).await;
@@ -199,14 +210,7 @@ impl Board {
     pub(crate) async fn observe(&self) -> Observed {
         let table = self.gate.table();
         let releases = self.desk.lock().await.releases.clone();
-        let in_flight = releases.into_iter().map(|(name, release)| {
-            let counts = InFlightCounts {
-                live: release.live.requests.count() as u64,
-                preview: release.preview.requests.count() as u64,
-                upgraded: (release.live.upgrades.count() + release.preview.upgrades.count()) as u64,
-            };
-            (name, counts)
-        });
+        let in_flight = releases.into_iter().map(|(name, release)| (name, release.inside()));
         let healthy = table.routes.iter().map(|(name, route)| {
             let healthy = route.targets.iter().filter(|target| target.is_healthy());
             (name.clone(), healthy.map(|target| target.address).collect())
@@ -224,7 +228,7 @@ impl Board {
     pub(crate) async fn counted(&self) -> Counted {
         let releases = self.desk.lock().await.releases.clone();
         let releases = releases.into_iter().map(|(name, release)| {
-            let counts = release.tally.counts(release.live.requests.count());
+            let counts = release.tally.counts(release.inside().live);
             (name, counts)
         });
         Counted { epoch: self.epoch.clone(), releases: releases.collect() }
@@ -236,10 +240,7 @@ impl Board {
         self.news.send_modify(|news| news.phase = Phase::Stopping);
         let until = until.min(Instant::now() + ms(self.limits.upgrade_grace_ms));
         let releases = self.desk.lock().await.releases.clone();
-        let lanes = releases
-            .into_values()
-            .flat_map(|release| [Arc::clone(&release.live), Arc::clone(&release.preview)]);
-        let lanes: Vec<_> = lanes.collect();
+        let lanes = all_lanes(releases.values());
         for lane in &lanes {
             lane.begin_drain(until);
         }
@@ -248,9 +249,8 @@ impl Board {
 
     /// Cuts off whoever is still inside, and ends all connections.
     pub(crate) async fn end(&self) {
-        for release in self.desk.lock().await.releases.values() {
-            release.live.cut();
-            release.preview.cut();
+        for lane in all_lanes(self.desk.lock().await.releases.values()) {
+            lane.cut();
         }
         self.news.send_modify(|news| news.phase = Phase::Ended);
     }
@@ -269,11 +269,15 @@ async fn drain_upgrades(lanes: &[Arc<Lane>], until: Instant) -> u64 {
     }
 }
 
+fn all_lanes<'a>(releases: impl Iterator<Item = &'a Arc<Release>>) -> Vec<Arc<Lane>> {
+    let lanes = releases.flat_map(|release| release.lanes());
+    lanes.flat_map(|lanes| lanes.both().map(Arc::clone)).collect()
+}
+
 /// Keeps the memory of releases bounded. Nobody that has requests inside is forgotten.
 fn forget_old(releases: &mut BTreeMap<ReleaseName, Arc<Release>>, table: &Table) {
     let is_idle = |release: &Release| {
-        let lanes = [&release.live, &release.preview];
-        lanes.iter().all(|lane| lane.requests.count() + lane.upgrades.count() == 0)
+        release.lanes().iter().all(|lanes| lanes.both().iter().all(|lane| lane.is_empty()))
     };
     let old = releases.iter().filter(|(name, _)| !table.routes.contains_key(*name));
     let idle: Vec<_> = old.filter(|(_, r)| is_idle(r)).map(|(name, _)| name.clone()).collect();

@@ -126,7 +126,7 @@ impl Tally {
         self.latency[ENDS.partition_point(|end| *end < us)].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn counts(&self, in_flight: usize) -> Counts {
+    pub(crate) fn counts(&self, in_flight: u64) -> Counts {
         let of = |outcome| self.outcomes[outcome as usize].load(Ordering::Relaxed);
         let latency = self.latency.iter().zip(0_u16..);
         let latency = latency.map(|(count, bucket)| (bucket, count.load(Ordering::Relaxed)));
@@ -137,7 +137,7 @@ impl Tally {
             timeouts: of(Outcome::Timeout),
             aborted: of(Outcome::Aborted),
             cut: of(Outcome::Cut),
-            in_flight: in_flight as u64,
+            in_flight,
             latency: Histogram { buckets: latency.filter(|(_, count)| *count > 0).collect() },
         }
     }

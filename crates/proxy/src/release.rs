@@ -10,17 +10,27 @@ use std::time::{Duration, Instant};
 use hyper::header::HeaderValue;
 use tokio::sync::watch;
 
+use crate::control::wire::InFlightCounts;
 use crate::counts::{Outcome, Tally};
 use crate::gate::{Guard, InFlight};
 use crate::state::ReleaseName;
 
 /// A release, for as long as anything refers to it.
 pub(crate) struct Release {
-    pub(crate) name: ReleaseName,
     pub(crate) header: HeaderValue,
+    pub(crate) tally: Tally,
+    clock: Instant,
+    /// Those in use, and older ones that somebody may still be inside of.
+    lanes: Mutex<Vec<Arc<Lanes>>>,
+}
+
+/// The two ways into a release that exist while its targets stay.
+///
+/// When a target is taken away from a release that stays, the release gets new lanes, and the old
+/// ones are drained: some of those inside are at that target.
+pub(crate) struct Lanes {
     pub(crate) live: Arc<Lane>,
     pub(crate) preview: Arc<Lane>,
-    pub(crate) tally: Tally,
 }
 
 /// Which listener a request came in by.
@@ -31,18 +41,48 @@ pub(crate) enum Side {
 }
 
 impl Release {
-    pub(crate) fn new(name: ReleaseName, clock: Instant) -> Self {
+    pub(crate) fn new(name: &ReleaseName, clock: Instant) -> Self {
         let header = HeaderValue::from_str(name.as_str());
         let header = header.expect("a release name is printable ASCII");
-        let [live, preview] = [(); 2].map(|()| Arc::new(Lane::new(clock)));
-        Self { name, header, live, preview, tally: Tally::new() }
+        Self { header, tally: Tally::new(), clock, lanes: Mutex::default() }
     }
 
+    /// New ways in. Old ones that are empty are forgotten, so that they cannot pile up.
+    pub(crate) fn open_lanes(&self) -> Arc<Lanes> {
+        let [live, preview] = [(); 2].map(|()| Arc::new(Lane::new(self.clock)));
+        let lanes = Arc::new(Lanes { live, preview });
+        let mut all = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|old| old.both().iter().any(|lane| !lane.is_empty()));
+        all.push(Arc::clone(&lanes));
+        lanes
+    }
+
+    /// All ways in through which somebody may be inside.
+    pub(crate) fn lanes(&self) -> Vec<Arc<Lanes>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many are inside, over all lanes.
+    pub(crate) fn inside(&self) -> InFlightCounts {
+        self.lanes().iter().fold(InFlightCounts::default(), |sum, lanes| InFlightCounts {
+            live: sum.live + lanes.live.requests.count() as u64,
+            preview: sum.preview + lanes.preview.requests.count() as u64,
+            upgraded: sum.upgraded
+                + lanes.both().iter().map(|lane| lane.upgrades.count() as u64).sum::<u64>(),
+        })
+    }
+}
+
+impl Lanes {
     pub(crate) fn lane(&self, side: Side) -> &Arc<Lane> {
         match side {
             Side::Live => &self.live,
             Side::Preview => &self.preview,
         }
+    }
+
+    pub(crate) fn both(&self) -> [&Arc<Lane>; 2] {
+        [&self.live, &self.preview]
     }
 }
 
@@ -87,6 +127,10 @@ impl Lane {
         self.cuts.fetch_add(1, Ordering::AcqRel);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.requests.count() + self.upgrades.count() == 0
+    }
+
     /// When the last request came in, if that was after `moment`.
     pub(crate) fn last_entered_after(&self, moment: Instant) -> Option<Duration> {
         let last = Duration::from_micros(self.last_entered_us.load(Ordering::Relaxed));
@@ -103,24 +147,21 @@ impl Lane {
 pub(crate) struct Stub {
     release: Arc<Release>,
     side: Side,
+    lane: Arc<Lane>,
     drains: u64,
     cuts: u64,
 }
 
 impl Stub {
-    pub(crate) fn new(release: &Arc<Release>, side: Side) -> Self {
-        let lane = release.lane(side);
+    pub(crate) fn new(release: &Arc<Release>, lanes: &Lanes, side: Side) -> Self {
+        let lane = Arc::clone(lanes.lane(side));
         let drains = lane.drains.load(Ordering::Acquire);
         let cuts = lane.cuts.load(Ordering::Acquire);
-        Self { release: Arc::clone(release), side, drains, cuts }
-    }
-
-    fn lane(&self) -> &Arc<Lane> {
-        self.release.lane(self.side)
+        Self { release: Arc::clone(release), side, lane, drains, cuts }
     }
 
     fn is_cut(&self) -> bool {
-        self.lane().cuts.load(Ordering::Acquire) != self.cuts
+        self.lane.cuts.load(Ordering::Acquire) != self.cuts
     }
 }
 
@@ -133,7 +174,7 @@ pub(crate) struct Pass {
 
 impl Pass {
     pub(crate) fn new(guard: Guard, stub: Stub, seat: &Arc<Seat>) -> Self {
-        stub.lane().note_entry();
+        stub.lane.note_entry();
         let stub = Arc::new(stub);
         seat.put(Some(Arc::clone(&stub)));
         Self { stub, seat: Arc::clone(seat), _guard: guard }
@@ -160,7 +201,7 @@ impl Pass {
 
     /// Counts an upgraded connection in, before this pass is given back.
     pub(crate) fn upgrade(&self) -> Upgraded {
-        let lane = self.stub.lane();
+        let lane = &self.stub.lane;
         Upgraded {
             drains: self.stub.drains,
             closing: lane.closing.subscribe(),

@@ -11,7 +11,7 @@ use std::time::Instant;
 use crate::gate::InFlight;
 use crate::options::Limits;
 use crate::random;
-use crate::release::{Lane, Release, Side, Stub};
+use crate::release::{Lane, Lanes, Release, Side, Stub};
 use crate::state::{ReleaseName, Requests, Share, State};
 use crate::target::Target;
 
@@ -28,6 +28,7 @@ pub(crate) struct Table {
 pub(crate) struct Route {
     pub(crate) release: Arc<Release>,
     pub(crate) targets: Vec<Arc<Target>>,
+    lanes: Arc<Lanes>,
     turn: AtomicUsize,
 }
 
@@ -45,16 +46,22 @@ impl Table {
     ) -> Self {
         let mut routes = BTreeMap::new();
         for (name, addresses) in &state.targets {
-            let release = known
-                .entry(name.clone())
-                .or_insert_with(|| Arc::new(Release::new(name.clone(), clock)));
+            let release =
+                known.entry(name.clone()).or_insert_with(|| Arc::new(Release::new(name, clock)));
             let old = before.and_then(|table| table.routes.get(name));
             let keep = |address| old?.targets.iter().find(|target| target.address == address);
             let targets = addresses.iter().map(|address| {
                 keep(*address).map_or_else(|| Target::start(*address, limits), Arc::clone)
             });
             let targets = targets.collect();
-            let route = Route { release: Arc::clone(release), targets, turn: AtomicUsize::new(0) };
+            // Whoever takes a target away wants to know when nobody is there any more.
+            let loses_none = |old: &&Arc<Route>| {
+                old.targets.iter().all(|target| addresses.contains(&target.address))
+            };
+            let lanes = old.filter(loses_none).map(|old| Arc::clone(&old.lanes));
+            let lanes = lanes.unwrap_or_else(|| release.open_lanes());
+            let (release, turn) = (Arc::clone(release), AtomicUsize::new(0));
+            let route = Route { release, targets, lanes, turn };
             routes.insert(name.clone(), Arc::new(route));
         }
         let mut sum = 0;
@@ -80,8 +87,8 @@ impl Table {
                 &split.get(split.partition_point(|(end, _)| *end <= draw))?.1
             }
         };
-        let in_flight = Arc::clone(&route.release.lane(side).requests);
-        Some((in_flight, (Stub::new(&route.release, side), Arc::clone(route))))
+        let in_flight = Arc::clone(&route.lanes.lane(side).requests);
+        Some((in_flight, (Stub::new(&route.release, &route.lanes, side), Arc::clone(route))))
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -93,18 +100,14 @@ impl Table {
         &self,
         releases: impl Iterator<Item = &'a Arc<Release>>,
     ) -> Vec<Arc<Lane>> {
-        let in_split = |name: &_| self.split.iter().any(|(_, route)| route.release.name == *name);
-        let in_preview = |name: &_| self.state.preview.as_ref() == Some(name);
-        let mut idle = Vec::new();
-        for release in releases {
-            if !self.is_open() || !in_split(&release.name) {
-                idle.push(Arc::clone(&release.live));
-            }
-            if !self.is_open() || !in_preview(&release.name) {
-                idle.push(Arc::clone(&release.preview));
-            }
-        }
-        idle
+        let is_used = |lane: &Arc<Lane>| {
+            let live = self.split.iter().map(|(_, route)| &route.lanes.live);
+            let preview = self.preview.iter().map(|route| &route.lanes.preview);
+            self.is_open() && live.chain(preview).any(|used| Arc::ptr_eq(used, lane))
+        };
+        let lanes = releases.flat_map(|release| release.lanes());
+        let lanes = lanes.flat_map(|lanes| lanes.both().map(Arc::clone));
+        lanes.filter(|lane| !is_used(lane)).collect()
     }
 }
 
@@ -147,7 +150,7 @@ mod tests {
         let mut drawn = BTreeMap::new();
         for _ in 0..20_000 {
             let (_, (_, route)) = table.choose(Side::Live).unwrap();
-            *drawn.entry(route.release.name.to_string()).or_default() += 1;
+            *drawn.entry(route.release.header.to_str().unwrap().to_owned()).or_default() += 1;
         }
         drawn
     }

@@ -75,3 +75,22 @@ async fn a_refused_connection_goes_to_the_other_target_whatever_the_method() {
     let answer = get(world.listen(), "/").await.unwrap();
     assert_eq!((answer.status, answer.error()), (502, Some("connect_failed")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_that_is_taken_away_is_drained() {
+    let world = World::start().await;
+    let (one, two) = (Backend::start("one").await, Backend::start("two").await);
+    world.apply(state(1, &[("a", &one)]), 1_000).await.unwrap();
+    let slow = tokio::spawn(get(world.listen(), "/slow?300"));
+    world.inside("a", 1).await;
+    // A target more is nothing to wait for.
+    let more = world.apply(State { generation: 2, ..both(&one, &two) }, 5_000).await.unwrap();
+    assert!(more.drained && more.took_ms < 150, "{more:?}");
+    // A target less is: whoever is there must have left before it may be stopped.
+    let less = world.apply(state(3, &[("a", &two)]), 5_000).await.unwrap();
+    assert!(less.drained && less.took_ms > 20, "{less:?}");
+    one.kill().await;
+    let answer = slow.await.unwrap().unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (200, "one"));
+    assert_eq!(get(world.listen(), "/").await.unwrap().body, "two");
+}
