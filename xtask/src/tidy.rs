@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Which crates of the workspace each crate may import. What is not here is absent on purpose.
 const IMPORTS: [(&str, &[&str]); 11] = [
     ("crates/core", &[]),
-    ("crates/flags", &["ripcord-core"]),
+    ("crates/flags", &[]),
     ("crates/engine", &["ripcord-core"]),
     ("crates/ledger", &["ripcord-core", "ripcord-engine"]),
     ("crates/databases", &["ripcord-core", "ripcord-engine"]),
