@@ -55,6 +55,12 @@ pub enum ProxyError {
         /// What does not fit.
         why: String,
     },
+    /// The options make no sense.
+    #[error("the limits cannot be kept: {why}")]
+    Limits {
+        /// Which one, and why not.
+        why: String,
+    },
     /// The runtime of the proxy cannot be started.
     #[error("cannot start the proxy's runtime: {0}")]
     Runtime(io::Error),

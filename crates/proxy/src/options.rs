@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ProxyError;
+
 /// How to start a proxy.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +86,23 @@ impl Default for Limits {
             shutdown_ms: 10_000,
             trust_forwarded: false,
         }
+    }
+}
+
+impl Limits {
+    /// Refuses limits under which nothing could ever work.
+    pub(crate) fn validate(&self) -> Result<(), ProxyError> {
+        let counts = [
+            ("max_connections", self.max_connections),
+            ("target_connections", self.target_connections),
+        ];
+        let broken = if self.health_path.starts_with('/') {
+            let zero = counts.iter().find(|(_, count)| *count == 0);
+            zero.map(|(name, _)| format!("{name} is 0, so nobody would be served"))
+        } else {
+            Some(format!("health_path {:?} does not begin with a slash", self.health_path))
+        };
+        broken.map_or(Ok(()), |why| Err(ProxyError::Limits { why }))
     }
 }
 

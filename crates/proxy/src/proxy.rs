@@ -48,6 +48,7 @@ impl Proxy {
     /// If the saved state cannot be trusted, or an address or the socket is taken.
     pub async fn start(options: Options) -> Result<Running, ProxyError> {
         let Options { state_dir, listen, preview, control, limits } = options;
+        limits.validate()?;
         let limits = Arc::new(limits);
         let (store, saved) = Store::open(&state_dir)?;
         let live = bind(listen).await?;

@@ -14,6 +14,9 @@ use crate::state::State;
 const FILE: &str = "proxy.state";
 const TEMPORARY: &str = "proxy.state.new";
 const LOCK: &str = "proxy.lock";
+const RESERVE: &str = "proxy.reserve";
+/// More than the largest state takes, written with all its targets and its page.
+const RESERVE_BYTES: usize = 1024 * 1024;
 
 /// The state directory, owned by this process for as long as this value lives.
 pub(crate) struct Store {
@@ -48,17 +51,52 @@ impl Store {
             Err(missing) if missing.kind() == ErrorKind::NotFound => None,
             Err(source) => return Err(storage("read", &path)(source)),
         };
-        Ok((Self { directory: directory.to_owned(), _lock: lock }, saved))
+        let store = Self { directory: directory.to_owned(), _lock: lock };
+        // Without a reserve the proxy serves as well; only a full disk would tell.
+        let _ = store.fill_reserve();
+        Ok((store, saved))
     }
 
     /// Makes the state durable. When this returns, a restart finds it.
+    ///
+    /// A full disk must not keep users on a bad release: there is a reserve for that moment.
     pub(crate) fn save(&self, state: &State) -> io::Result<()> {
+        let bytes = encode(state)?;
+        let saved = self.replace(&bytes);
+        let is_full = |error: &io::Error| {
+            matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+        };
+        if !saved.as_ref().is_err_and(is_full) {
+            return saved;
+        }
+        for in_the_way in [TEMPORARY, RESERVE] {
+            // If there is nothing to remove, the next attempt tells.
+            let _ = fs::remove_file(self.directory.join(in_the_way));
+        }
+        self.replace(&bytes)?;
+        // Saved; the reserve comes back when there is room for it.
+        let _ = self.fill_reserve();
+        Ok(())
+    }
+
+    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
         let temporary = self.directory.join(TEMPORARY);
         let mut file = File::create(&temporary)?;
-        file.write_all(&encode(state)?)?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, self.directory.join(FILE))?;
         File::open(&self.directory)?.sync_all()
+    }
+
+    /// Written out, because a file with a hole reserves nothing.
+    fn fill_reserve(&self) -> io::Result<()> {
+        let path = self.directory.join(RESERVE);
+        if fs::metadata(&path).is_ok_and(|found| found.len() == RESERVE_BYTES as u64) {
+            return Ok(());
+        }
+        let mut file = File::create(path)?;
+        file.write_all(&vec![0; RESERVE_BYTES])?;
+        file.sync_all()
     }
 }
 
@@ -112,6 +150,21 @@ mod tests {
         store.save(&state(7)).unwrap();
         drop(store);
         assert_eq!(Store::open(directory.path()).unwrap().1, Some(state(7)));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_does_not_stop_a_save() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(directory.path()).unwrap();
+        let at = |name| directory.path().join(name);
+        assert_eq!(fs::metadata(at(RESERVE)).unwrap().len(), RESERVE_BYTES as u64);
+        // Whatever is written there, the device is full.
+        std::os::unix::fs::symlink("/dev/full", at(TEMPORARY)).unwrap();
+        store.save(&state(7)).unwrap();
+        drop(store);
+        assert_eq!(Store::open(directory.path()).unwrap().1, Some(state(7)));
+        assert_eq!(fs::metadata(at(RESERVE)).unwrap().len(), RESERVE_BYTES as u64);
     }
 
     #[test]

@@ -85,6 +85,18 @@ async fn what_is_taken_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_that_cannot_be_kept_are_refused() {
+    let path = Limits { health_path: "up".to_owned(), ..Limits::default() };
+    let none = Limits { max_connections: 0, ..Limits::default() };
+    for (limits, said) in [(path, "health_path"), (none, "max_connections")] {
+        let directory = tempfile::tempdir().unwrap();
+        let refused = Proxy::start(options(&directory, limits)).await.unwrap_err();
+        assert!(refused.to_string().contains(said), "{refused}");
+        assert!(!directory.path().join("state").exists(), "a refusal leaves no trace");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shutting_down_finishes_what_is_in_flight_and_ends_the_rest() {
     let limits = Limits { shutdown_ms: 400, ..Limits::default() };
     let world = World::with(limits).await;
