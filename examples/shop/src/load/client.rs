@@ -3,6 +3,7 @@
 //! One exception that is none: a request that a closing connection hands back without having sent
 //! a byte of it goes out on a fresh one. The service never saw it.
 
+use std::io::ErrorKind;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -21,7 +22,11 @@ use crate::faults::lock;
 const IDLE_MAX: usize = 64;
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-type Connection = SendRequest<Full<Bytes>>;
+/// A connection, and a second handle on its socket to see whether the server closed it.
+struct Connection {
+    requests: SendRequest<Full<Bytes>>,
+    probe: std::net::TcpStream,
+}
 
 /// Sends requests to one server.
 pub struct Client {
@@ -112,7 +117,7 @@ impl Client {
         let Some(mut connection) = self.take_idle() else {
             return self.exchange_fresh(request).await;
         };
-        match connection.try_send_request(request).await {
+        match connection.requests.try_send_request(request).await {
             Ok(response) => self.read(connection, response).await,
             Err(mut error) => match error.take_message() {
                 Some(request) => self.exchange_fresh(request).await,
@@ -125,13 +130,14 @@ impl Client {
         let stream = TcpStream::connect(&self.authority)
             .await
             .map_err(|error| unsent("connecting", &error))?;
-        stream.set_nodelay(true).map_err(|error| unsent("connecting", &error))?;
-        let (mut connection, driver) = http1::handshake(TokioIo::new(stream))
+        let (stream, probe) = with_probe(stream).map_err(|error| unsent("connecting", &error))?;
+        let (requests, driver) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| unsent("connecting", &error))?;
         // The driver's error reaches the request that waits for it; here it has no other reader.
         tokio::spawn(async move { drop(driver.await) });
-        match connection.try_send_request(request).await {
+        let mut connection = Connection { requests, probe };
+        match connection.requests.try_send_request(request).await {
             Ok(response) => self.read(connection, response).await,
             Err(mut error) => {
                 let sent = error.take_message().is_none();
@@ -159,12 +165,29 @@ impl Client {
     fn take_idle(&self) -> Option<Connection> {
         let mut idle = lock(&self.idle);
         while let Some(connection) = idle.pop() {
-            if connection.is_ready() {
+            if connection.is_open() {
                 return Some(connection);
             }
         }
         None
     }
+}
+
+impl Connection {
+    /// Whether a request may go out on it. Asks the socket too: the end of a connection is there
+    /// before anybody reads it, and a request sent after it would be lost for nothing.
+    fn is_open(&self) -> bool {
+        let waiting = self.probe.peek(&mut [0]).map_err(|error| error.kind());
+        self.requests.is_ready() && waiting == Err(ErrorKind::WouldBlock)
+    }
+}
+
+fn with_probe(stream: TcpStream) -> std::io::Result<(TcpStream, std::net::TcpStream)> {
+    stream.set_nodelay(true)?;
+    // Both handles stay non-blocking: they share one socket.
+    let stream = stream.into_std()?;
+    let probe = stream.try_clone()?;
+    Ok((TcpStream::from_std(stream)?, probe))
 }
 
 fn lost(doing: &str, error: &dyn std::error::Error) -> NoAnswer {

@@ -49,22 +49,25 @@ async fn a_connection_closed_while_idle_fails_no_request() {
 
 /// The end of the connection is already there, and unread, when the request is handed to it.
 #[tokio::test]
-async fn a_request_handed_back_unsent_goes_out_on_a_fresh_connection() {
+async fn an_end_that_nobody_read_yet_is_seen_before_sending() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (closed, wait) = std::sync::mpsc::channel();
     let server = std::thread::spawn(move || {
         for _ in 0..20 {
             let (stream, _) = listener.accept().expect("a client");
             let mut request = BufReader::new(&stream).lines();
             while request.next().is_some_and(|line| !line.expect("a line").is_empty()) {}
             (&stream).write_all(OK.as_bytes()).expect("a client that listens");
+            drop(stream);
+            closed.send(()).expect("a client that waits");
         }
     });
     let client = Client::new(&url, None, Duration::from_secs(5)).expect("a url");
     for _ in 0..20 {
         client.send(Method::GET, "/", &[], None).await.expect("an answer");
         // Blocks this runtime on purpose, so that nobody notices the end.
-        std::thread::sleep(Duration::from_millis(5));
+        wait.recv().expect("a closed connection");
     }
     server.join().expect("twenty connections");
 }
