@@ -1,0 +1,169 @@
+//! Journeys: a world in which something is about to be asked for, and what should come of it.
+
+use crate::controller::Sim;
+use crate::lab::{Answers, Operator, Rest, Wish};
+use crate::release::{Behaviour, SimRelease};
+use crate::state::State;
+use crate::wishes::Wishes;
+
+/// A world, a wish, and how it ends when nothing goes wrong.
+#[derive(Debug, Clone)]
+pub struct Journey {
+    /// Its name.
+    pub name: &'static str,
+    /// The world before.
+    pub state: State,
+    /// What is asked for.
+    pub wish: Wish,
+    /// How the person behaves who is asked.
+    pub operator: Operator,
+    /// Whether the target serves in the end, when nothing goes wrong.
+    pub goes_live: bool,
+}
+
+impl Journey {
+    /// The world with the plan begun.
+    ///
+    /// # Panics
+    ///
+    /// When the wish is denied: a journey is one that can begin.
+    pub fn begun(&self) -> State {
+        let sim = Sim::of(self.state.clone());
+        let begun = sim.start_controller().begin(&self.wish, "ann");
+        assert!(begun.is_ok(), "{}: {begun:?}", self.name);
+        sim.state()
+    }
+}
+
+/// A release, as journeys describe it.
+#[derive(Clone, Copy)]
+struct Spec<'a> {
+    ups: &'a [&'a str],
+    traits: Behaviour,
+}
+
+const ADDITIVE: &[&str] = &["add orders.gift; bump"];
+const BREAKING: &[&str] = &["add orders.memo; drop orders.note; bump"];
+const GOOD: Behaviour =
+    Behaviour { errors: 0, ready_ms: Some(100), lives_ms: None, checks_pass: true };
+const BAD: Behaviour = Behaviour { errors: 60, ..GOOD };
+
+/// All journeys.
+///
+/// # Panics
+///
+/// When the world before a journey cannot be set up.
+pub fn journeys() -> Vec<Journey> {
+    let mut all = forward();
+    all.extend(taken_back());
+    all.extend(rollbacks());
+    all
+}
+
+fn forward() -> Vec<Journey> {
+    let approve = |wishes: &mut Wishes| wishes.policy.approve = true;
+    let queue = |wishes: &mut Wishes| wishes.add_resource("queue");
+    vec![
+        first(),
+        deploy("additive", ADDITIVE, GOOD, |_| {}, true),
+        deploy("breaking", BREAKING, GOOD, |_| {}, true),
+        deploy("plain, approved", &[], GOOD, approve, true),
+        deploy("with a queue", ADDITIVE, GOOD, queue, true),
+    ]
+}
+
+fn taken_back() -> Vec<Journey> {
+    let queue = |wishes: &mut Wishes| wishes.add_resource("queue");
+    let never = Behaviour { ready_ms: None, ..GOOD };
+    let fails = Behaviour { checks_pass: false, ..GOOD };
+    let mortal = Behaviour { lives_ms: Some(60), ..GOOD };
+    let mut broken = deploy("resource fails", ADDITIVE, GOOD, queue, false);
+    broken.state.break_resource("queue");
+    let mut declined = deploy(
+        "declined",
+        ADDITIVE,
+        GOOD,
+        |wishes: &mut Wishes| wishes.policy.approve = true,
+        false,
+    );
+    declined.operator.answers = Answers::Abort;
+    vec![
+        deploy("additive, found bad", ADDITIVE, BAD, queue, false),
+        deploy("breaking, found bad", BREAKING, BAD, |_| {}, false),
+        deploy("checks fail", ADDITIVE, fails, |_| {}, false),
+        deploy("never ready", ADDITIVE, never, |_| {}, false),
+        deploy("crash loop", ADDITIVE, mortal, |_| {}, false),
+        deploy("migration fails", &["add orders.gift; bump; fail"], GOOD, |_| {}, false),
+        broken,
+        declined,
+    ]
+}
+
+fn rollbacks() -> Vec<Journey> {
+    let queue = |wishes: &mut Wishes| wishes.add_resource("queue");
+    let mut cold = rollback("to a release that died", BREAKING, |_| {}, true);
+    cold.state.stop_all(&"v1".into());
+    let mut fails = rollback("that fails itself", ADDITIVE, |_| {}, false);
+    fails.state.stop_all(&"v1".into());
+    fails.state.never_ready_again(&"v1".into());
+    let outside = |wishes: &mut Wishes| wishes.policy.rollback_window_ms = 0;
+    vec![
+        rollback("fitting", ADDITIVE, queue, true),
+        rollback("not fitting", BREAKING, |_| {}, true),
+        rollback("outside its window", ADDITIVE, outside, true),
+        cold,
+        fails,
+    ]
+}
+
+fn first() -> Journey {
+    let mut state = State::default();
+    state.add_release(SimRelease::new("v1", None, &["add orders.id; add orders.note"], GOOD));
+    state.advance(100);
+    Journey {
+        name: "first deploy",
+        state,
+        wish: Wish::Deploy { release: "v1".into(), retry: false },
+        operator: Operator::default(),
+        goes_live: true,
+    }
+}
+
+/// A world in which v1 serves and v2 is ready to be deployed.
+fn served(spec: Spec<'_>, wishes: impl Fn(&mut Wishes)) -> State {
+    let first = first();
+    let sim = Sim::of(first.state);
+    sim.with(|state| wishes(&mut state.wishes));
+    let rest = sim.fulfil(&first.wish, Operator { answers: Answers::GoOn, ..Operator::default() });
+    assert!(matches!(rest, Ok(Rest::Over(_))), "the first deploy ends: {rest:?}");
+    let mut state = sim.state();
+    let second = SimRelease::new("v2", state.release("v1"), spec.ups, spec.traits);
+    state.add_release(second);
+    state
+}
+
+fn deploy(
+    name: &'static str,
+    ups: &[&str],
+    traits: Behaviour,
+    wishes: impl Fn(&mut Wishes),
+    goes_live: bool,
+) -> Journey {
+    let state = served(Spec { ups, traits }, wishes);
+    let wish = Wish::Deploy { release: "v2".into(), retry: false };
+    Journey { name, state, wish, operator: Operator::default(), goes_live }
+}
+
+fn rollback(
+    name: &'static str,
+    ups: &[&str],
+    wishes: impl Fn(&mut Wishes),
+    goes_live: bool,
+) -> Journey {
+    let deployed = deploy(name, ups, GOOD, wishes, true);
+    let sim = Sim::of(deployed.state);
+    let rest = sim.fulfil(&deployed.wish, Operator::default());
+    assert!(matches!(rest, Ok(Rest::Over(_))), "{name}: v2 is deployed: {rest:?}");
+    let wish = Wish::Rollback { release: Some("v1".into()) };
+    Journey { name, state: sim.state(), wish, operator: Operator::default(), goes_live }
+}

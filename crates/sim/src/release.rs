@@ -1,0 +1,96 @@
+//! Simulated releases: what they need of the schema and how they behave once they run.
+
+use crate::catalogue::{Columns, Script};
+use jiff::Timestamp;
+use ripcord_core::model::ids::Millis;
+use ripcord_core::model::{
+    Digest, FlagSet, MigrationRef, MigrationVersion, Release, ReleaseId, ReleaseMigration, Source,
+};
+use ripcord_core::schema::MigrationScript;
+use std::collections::BTreeMap;
+
+/// A release of the simulated service.
+#[derive(Debug, Clone)]
+pub struct SimRelease {
+    /// What planners see.
+    pub document: Release,
+    /// All its migrations with their scripts.
+    pub scripts: Vec<MigrationScript>,
+    /// The columns that its code reads and writes.
+    pub columns: Columns,
+    /// How it behaves.
+    pub traits: Behaviour,
+}
+
+/// How the code of a release behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behaviour {
+    /// How many of a hundred answers are errors of its own.
+    pub errors: u64,
+    /// How long an instance takes to be ready; none: it never is.
+    pub ready_ms: Option<Millis>,
+    /// How long an instance lives; none: for ever.
+    pub lives_ms: Option<Millis>,
+    /// Whether the user's checks pass.
+    pub checks_pass: bool,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Behaviour { errors: 0, ready_ms: Some(100), lives_ms: None, checks_pass: true }
+    }
+}
+
+impl Behaviour {
+    /// Whether failures of it may be its own fault.
+    pub fn is_bad(&self) -> bool {
+        self.errors > 0 || self.ready_ms.is_none() || self.lives_ms.is_some()
+    }
+}
+
+impl SimRelease {
+    /// A release that brings these migrations after those of its parent.
+    pub fn new(id: &str, parent: Option<&SimRelease>, ups: &[&str], traits: Behaviour) -> Self {
+        let mut scripts = parent.map(|parent| parent.scripts.clone()).unwrap_or_default();
+        for up in ups {
+            let version = MigrationVersion(u64::try_from(scripts.len()).unwrap_or(0) + 1);
+            let name = up.split(';').next().unwrap_or_default().trim().replace([' ', '.'], "_");
+            let checksum = Digest::of_bytes(up.as_bytes());
+            let migration = MigrationRef { version, name, checksum };
+            scripts.push(MigrationScript { migration, up: (*up).to_owned(), down: None });
+        }
+        let mut columns = Columns::new();
+        for script in &scripts {
+            Script::parse(&script.up).shape(&mut columns);
+        }
+        let document = document(id, &scripts);
+        SimRelease { document, scripts, columns, traits }
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &ReleaseId {
+        &self.document.id
+    }
+}
+
+fn document(id: &str, scripts: &[MigrationScript]) -> Release {
+    let digest = |what: &str| Digest::of_bytes(format!("{what} of {id}").as_bytes());
+    let migration = |script: &MigrationScript| ReleaseMigration {
+        migration: script.migration.clone(),
+        down: None,
+    };
+    Release {
+        format: Release::FORMAT,
+        id: id.into(),
+        service: "shop".to_owned(),
+        artifact: digest("artifact"),
+        command: vec!["shop".to_owned()],
+        config: BTreeMap::from([("shop.toml".to_owned(), digest("configuration"))]),
+        environment: BTreeMap::new(),
+        migrations: scripts.iter().map(migration).collect(),
+        flags: FlagSet { document: Some(digest("flags")), defaults: BTreeMap::new() },
+        source: Source { commit: None, dirty: false },
+        created_by: "ann".to_owned(),
+        created_at: Timestamp::UNIX_EPOCH,
+    }
+}
