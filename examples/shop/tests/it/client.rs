@@ -54,7 +54,7 @@ async fn an_end_that_nobody_read_yet_is_seen_before_sending() {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (closed, wait) = std::sync::mpsc::channel();
     let server = std::thread::spawn(move || {
-        for _ in 0..20 {
+        for _ in 0..400 {
             let (stream, _) = listener.accept().expect("a client");
             let mut request = BufReader::new(&stream).lines();
             while request.next().is_some_and(|line| !line.expect("a line").is_empty()) {}
@@ -64,12 +64,12 @@ async fn an_end_that_nobody_read_yet_is_seen_before_sending() {
         }
     });
     let client = Client::new(&url, None, Duration::from_secs(5)).expect("a url");
-    for _ in 0..20 {
+    for _ in 0..400 {
         client.send(Method::GET, "/", &[], None).await.expect("an answer");
         // Blocks this runtime on purpose, so that nobody notices the end.
         wait.recv().expect("a closed connection");
     }
-    server.join().expect("twenty connections");
+    server.join().expect("all connections");
 }
 
 #[tokio::test]
