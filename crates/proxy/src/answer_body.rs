@@ -3,6 +3,8 @@
 //!
 //! A release's body keeps the request inside the release until its last frame was taken, and
 //! gives the connection back to the pool then. If it is dropped earlier, the connection is closed.
+//! That is also how a drain deadline cuts an answer off: the client's connection ends, and its
+//! body with it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -29,15 +31,6 @@ pub(crate) struct ReleaseBody {
     pub(crate) pass: Option<Pass>,
     /// Whether a break counts against the release: only in its first attempt.
     pub(crate) counts: bool,
-}
-
-/// Why an answer breaks off.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Broken {
-    #[error("the release broke its answer off: {0}")]
-    Release(hyper::Error),
-    #[error("the drain deadline has passed")]
-    Cut,
 }
 
 impl AnswerBody {
@@ -67,16 +60,7 @@ impl ReleaseBody {
         self.pass = None;
     }
 
-    fn give_up(&mut self) {
-        self.connection = None;
-        self.pass = None;
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        if self.pass.as_ref().is_some_and(Pass::is_cut) {
-            self.give_up();
-            return Poll::Ready(Some(Err(Broken::Cut)));
-        }
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         match ready!(Pin::new(&mut self.incoming).poll_frame(context)) {
             Some(Ok(frame)) => {
                 if self.incoming.is_end_stream() {
@@ -85,11 +69,11 @@ impl ReleaseBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => {
-                if let Some(pass) = self.pass.as_ref().filter(|_| self.counts) {
+                if let Some(pass) = self.pass.take().filter(|_| self.counts) {
                     pass.outcome(Outcome::Aborted);
                 }
-                self.give_up();
-                Poll::Ready(Some(Err(Broken::Release(error))))
+                self.connection = None;
+                Poll::Ready(Some(Err(error)))
             }
             None => {
                 self.finish();
@@ -101,12 +85,12 @@ impl ReleaseBody {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = Broken;
+    type Error = hyper::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         match &mut *self {
             Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::Release(body) => body.poll(context),

@@ -184,10 +184,6 @@ impl Pass {
         &self.stub.release
     }
 
-    pub(crate) fn is_cut(&self) -> bool {
-        self.stub.is_cut()
-    }
-
     /// The counters, if this request counts.
     pub(crate) fn tally(&self) -> Option<&Tally> {
         (self.stub.side == Side::Live).then_some(&self.stub.release.tally)
@@ -213,7 +209,7 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         // Here and nowhere else, because a connection that is ended takes its request with it.
-        if self.is_cut() {
+        if self.stub.is_cut() {
             self.outcome(Outcome::Cut);
         }
         self.seat.put(None);

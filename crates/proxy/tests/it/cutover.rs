@@ -202,7 +202,8 @@ async fn a_rollback_does_not_wait_for_the_drain_it_takes_back() {
     sleep(Duration::from_millis(50)).await;
     let back = world.apply(state(3, &[("a", &a), ("b", &b)]), 5_000).await.unwrap();
     assert!(back.drained && back.took_ms < 250, "{back:?}");
-    let superseded = forward.await.unwrap().unwrap_err().to_string();
+    let superseded = tokio::time::timeout(Duration::from_millis(150), forward).await;
+    let superseded = superseded.expect("told at once").unwrap().unwrap_err().to_string();
     assert!(superseded.contains("superseded"), "{superseded}");
     // The deadline of the apply that was taken back must not cut off who is welcome again.
     assert_eq!(slow.await.unwrap().unwrap().status, 200);

@@ -236,6 +236,11 @@ async fn what_may_have_been_acted_on_is_not_sent_twice() {
     let post = client.post("/", "x=1").await.unwrap();
     assert_eq!((post.status, post.error()), (502, Some("release_broke")));
     assert_eq!(sent("POST"), 1);
+    // Not even one without a body.
+    assert_eq!(client.get("/").await.unwrap().status, 200);
+    let empty = client.post("/", "").await.unwrap();
+    assert_eq!((empty.status, empty.error()), (502, Some("release_broke")));
+    assert_eq!(sent("POST"), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
