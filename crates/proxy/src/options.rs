@@ -49,14 +49,16 @@ pub struct Limits {
     /// How long a release may take to begin its answer, counted from the last sign of life of
     /// the request's body; beyond it the answer is 504.
     pub response_header_ms: u64,
-    /// How many connections to one target may be open.
+    /// How many connections to one target may be in use. Upgraded ones do not count.
     pub target_connections: usize,
-    /// How many of them may be kept idle.
+    /// How long a request may wait for one of them to come free; beyond it the answer is 503.
+    pub target_wait_ms: u64,
+    /// How many connections to one target may be kept idle.
     pub target_idle: usize,
-    /// How long one may be idle. Shorter than what servers commonly allow (5 s), because a server
+    /// How long a connection may be idle. Shorter than what servers commonly allow (5 s), because a server
     /// that closes an idle connection races with the next request on it.
     pub target_idle_ms: u64,
-    /// How old one may become.
+    /// How old a connection may become.
     pub target_lifetime_ms: u64,
     /// How long upgraded connections (`WebSocket`) of a drained release may live on. Their closing
     /// is spread over this time. The drain deadline bounds it, too.
@@ -79,6 +81,7 @@ impl Default for Limits {
             connect_ms: 1_000,
             response_header_ms: 30_000,
             target_connections: 1_024,
+            target_wait_ms: 10_000,
             target_idle: 128,
             target_idle_ms: 4_000,
             target_lifetime_ms: 300_000,

@@ -26,11 +26,13 @@ pub(crate) struct Pool(Arc<Shared>);
 struct Shared {
     address: SocketAddr,
     limits: Arc<Limits>,
+    /// One permit for each connection in use. Idle ones have none, so that whoever waits for
+    /// room gets the connection that another request has just given back.
     room: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
 }
 
-/// One connection, checked out or idle.
+/// One connection, in use or idle.
 pub(crate) struct Connection {
     pub(crate) sender: SendRequest<RequestBody>,
     /// Whether it has carried a request before.
@@ -41,7 +43,7 @@ pub(crate) struct Connection {
     pool: Weak<Shared>,
     limits: Arc<Limits>,
     task: AbortHandle,
-    _room: OwnedSemaphorePermit,
+    room: Option<OwnedSemaphorePermit>,
 }
 
 /// Why there is no connection.
@@ -49,7 +51,7 @@ pub(crate) struct Connection {
 pub(crate) enum NoConnection {
     /// The target does not accept, or not in time.
     Connect,
-    /// As many connections as allowed are open, and none came free in time.
+    /// As many connections as allowed are in use, and none came free in time.
     Busy,
 }
 
@@ -62,26 +64,34 @@ impl Pool {
 
     /// An idle connection if one still works, else a new one.
     pub(crate) async fn checkout(&self) -> Result<Connection, NoConnection> {
+        let room = self.room().await?;
         while let Some(mut idle) = self.pop() {
             // A connection that was just given back may need a moment to notice its own end of
             // message; one that does not answer in this time is not worth having.
             let ready = timeout(ms(self.0.limits.connect_ms), idle.sender.ready()).await;
             if matches!(ready, Ok(Ok(()))) {
+                idle.room = Some(room);
                 return Ok(idle);
             }
         }
-        self.connect().await
+        self.connect_in(room).await
     }
 
     /// A new connection, whatever is idle.
     pub(crate) async fn connect(&self) -> Result<Connection, NoConnection> {
-        if self.0.room.available_permits() == 0 {
-            drop(self.pop());
-        }
-        let limit = ms(self.0.limits.connect_ms);
-        let room = timeout(limit, Arc::clone(&self.0.room).acquire_owned()).await;
-        let room = room.ok().and_then(Result::ok).ok_or(NoConnection::Busy)?;
-        let open = timeout(limit, self.open(room)).await;
+        let room = self.room().await?;
+        self.connect_in(room).await
+    }
+
+    /// Waits for its turn, first come, first served.
+    async fn room(&self) -> Result<OwnedSemaphorePermit, NoConnection> {
+        let room = Arc::clone(&self.0.room).acquire_owned();
+        let room = timeout(ms(self.0.limits.target_wait_ms), room).await;
+        room.ok().and_then(Result::ok).ok_or(NoConnection::Busy)
+    }
+
+    async fn connect_in(&self, room: OwnedSemaphorePermit) -> Result<Connection, NoConnection> {
+        let open = timeout(ms(self.0.limits.connect_ms), self.open(room)).await;
         open.ok().and_then(Result::ok).ok_or(NoConnection::Connect)
     }
 
@@ -92,10 +102,10 @@ impl Pool {
         let (sender, connection) = handshake.map_err(io::Error::other)?;
         // Its errors reach the request that is on it; an idle one just ends and is not ready.
         let task = tokio::spawn(connection.with_upgrades()).abort_handle();
-        let now = Instant::now();
+        let (now, room) = (Instant::now(), Some(room));
         let (born, idle_since, pool) = (now, now, Arc::downgrade(&self.0));
         let limits = Arc::clone(&self.0.limits);
-        Ok(Connection { sender, reused: false, born, idle_since, pool, limits, task, _room: room })
+        Ok(Connection { sender, reused: false, born, idle_since, pool, limits, task, room })
     }
 
     fn pop(&self) -> Option<Connection> {
@@ -125,6 +135,8 @@ impl Connection {
         self.reused = true;
         self.idle_since = Instant::now();
         let Some(pool) = self.pool.upgrade().map(Pool) else { return };
+        // Its room comes free after the connection itself is there for whoever waits.
+        let _room = self.room.take();
         let mut idle = pool.idle();
         if self.is_worth_keeping() && idle.len() < self.limits.target_idle {
             idle.push(self);

@@ -27,7 +27,8 @@ pub(crate) struct Release {
 /// The two ways into a release that exist while its targets stay.
 ///
 /// When a target is taken away from a release that stays, the release gets new lanes, and the old
-/// ones are drained: some of those inside are at that target.
+/// ones are drained: some of those inside are at that target. Which ones is not known, so a drain
+/// deadline that passes cuts off all of them.
 pub(crate) struct Lanes {
     pub(crate) live: Arc<Lane>,
     pub(crate) preview: Arc<Lane>,

@@ -30,7 +30,7 @@ pub(crate) struct Tunnel {
     pub(crate) release: OnUpgrade,
     pub(crate) is_websocket: bool,
     pub(crate) place: Upgraded,
-    /// Its room in the pool stays taken.
+    /// Hands its socket over, and is of no use after that.
     pub(crate) connection: Connection,
 }
 
@@ -42,9 +42,10 @@ pub(crate) fn is_websocket(protocol: &HeaderValue) -> bool {
 impl Tunnel {
     /// Runs until either side ends, or the grace period does.
     pub(crate) async fn run(self) {
-        let Self { client, release, is_websocket, mut place, connection: _connection } = self;
+        let Self { client, release, is_websocket, mut place, connection } = self;
         let both = timeout(HANDSHAKE, async { tokio::try_join!(client, release) }).await;
         let Ok(Ok((client, release))) = both else { return };
+        drop(connection);
         let (close, closing) = watch::channel(false);
         let relay = relay(client, release, is_websocket, closing);
         tokio::pin!(relay);

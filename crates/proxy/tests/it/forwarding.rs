@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ripcord_proxy::{Counts, Limits, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::backend::Backend;
 use crate::client::{Client, get};
@@ -257,17 +257,22 @@ async fn a_fresh_connection_that_breaks_is_not_retried() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_to_a_target_are_bounded() {
-    let limits = Limits { target_connections: 2, connect_ms: 200, ..Limits::default() };
-    let (world, _a) = world(limits).await;
+    let limits = Limits { target_connections: 2, target_wait_ms: 300, ..Limits::default() };
+    let (world, a) = world(limits).await;
     let address = world.listen();
-    let busy: Vec<_> = (0..2).map(|_| tokio::spawn(get(address, "/slow?600"))).collect();
+    let slow = |ms| tokio::spawn(async move { get(address, &format!("/slow?{ms}")).await });
+    let (soon, late) = (slow(200), slow(600));
     world.inside("a", 2).await;
-    let answer = get(address, "/").await.unwrap();
-    assert_eq!((answer.status, answer.error()), (503, Some("target_busy")));
-    for busy in busy {
-        assert_eq!(busy.await.unwrap().unwrap().status, 200);
+    // Who waits gets the connection that comes free; who would wait too long is told.
+    let waits = slow(600);
+    world.inside("a", 3).await;
+    assert_eq!(soon.await.unwrap().unwrap().status, 200);
+    let refused = get(address, "/").await.unwrap();
+    assert_eq!((refused.status, refused.error()), (503, Some("target_busy")));
+    for slow in [late, waits] {
+        assert_eq!(slow.await.unwrap().unwrap().status, 200);
     }
-    sleep(Duration::from_millis(10)).await;
+    assert_eq!(a.requests(), 3);
     assert_eq!(get(address, "/").await.unwrap().status, 200, "room again");
 }
 

@@ -71,6 +71,7 @@ async fn a_refused_connection_goes_to_the_other_target_whatever_the_method() {
     let counts = &counted.releases[&name("a")];
     // The user was saved; whoever judges the release still sees it.
     assert_eq!((counts.requests, counts.connect_failures), (6, 3), "{counts:?}");
+    assert_eq!(counts.latency.count(), 6, "a retry is not counted again");
     two.kill().await;
     let answer = get(world.listen(), "/").await.unwrap();
     assert_eq!((answer.status, answer.error()), (502, Some("connect_failed")));

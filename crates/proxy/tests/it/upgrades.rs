@@ -12,7 +12,9 @@ use crate::world::{World, state};
 const GRACE_MS: u64 = 400;
 
 async fn world() -> World {
-    World::with(Limits { upgrade_grace_ms: GRACE_MS, ..Limits::default() }).await
+    // Fewer connections in use than tunnels: those do not count.
+    let limits = Limits { upgrade_grace_ms: GRACE_MS, target_connections: 1, ..Limits::default() };
+    World::with(limits).await
 }
 
 async fn upgrade(world: &World, protocol: &str) -> Client {
