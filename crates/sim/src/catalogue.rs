@@ -44,6 +44,7 @@ impl Script {
     }
 
     /// The script that takes this one back.
+    #[must_use]
     pub fn inverse(&self) -> Script {
         let inverse = |statement: &Statement| match statement {
             Statement::Add(column) => Statement::Drop(column.clone()),

@@ -195,6 +195,7 @@ impl Controller<'_> {
                 apply()?;
                 apply()
             }
+            Some(Fault::Late) if name != "schema" => Err(Failure::unknown("no answer")),
             Some(Fault::Late) => {
                 self.with(|state| state.late = true);
                 let result = apply();

@@ -2,6 +2,7 @@
 //! chance, so that combinations nobody thought of are.
 
 use crate::prng::Prng;
+use crate::state::StepKind;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -40,7 +41,7 @@ pub enum Fault {
     LostAck,
     /// The request for the effect is lost, and nobody can tell.
     LostRequest,
-    /// The transaction commits later than its client waits.
+    /// A transaction commits later than its client waits; elsewhere the request is lost.
     Late,
     /// The effect is delivered twice.
     Twice,
@@ -63,8 +64,14 @@ impl Fault {
     ];
 
     /// Those that strike an effect on its way to its receiver or back.
-    pub const IN_CALLS: [Fault; 5] =
-        [Fault::Definite, Fault::Transient, Fault::LostAck, Fault::LostRequest, Fault::Twice];
+    pub const IN_CALLS: [Fault; 6] = [
+        Fault::Definite,
+        Fault::Transient,
+        Fault::LostAck,
+        Fault::LostRequest,
+        Fault::Late,
+        Fault::Twice,
+    ];
 }
 
 impl fmt::Display for Fault {
@@ -93,6 +100,8 @@ pub struct Chance {
     pub left: u32,
     /// How likely one strikes at each moment, in thousandths.
     pub per_mille: u64,
+    /// A fault that is to strike this kind of step before anything else does.
+    pub aim: Option<(StepKind, Fault)>,
 }
 
 impl Schedule {
@@ -108,28 +117,37 @@ impl Schedule {
 
     /// Up to `faults` faults by chance.
     pub fn by_chance(seed: u64, faults: u32, per_mille: u64) -> Schedule {
-        let chance = Chance { prng: Prng::new(seed), left: faults, per_mille };
+        let chance = Chance { prng: Prng::new(seed), left: faults, per_mille, aim: None };
         Schedule { chance: Some(chance), ..Schedule::default() }
     }
 
-    /// Whether nothing ever goes wrong.
-    pub fn is_calm(&self) -> bool {
-        self.actions.is_empty() && self.calls.is_empty() && self.chance.is_none()
+    /// The same, with one fault aimed at a kind of step.
+    #[must_use]
+    pub fn aimed(mut self, aim: Option<(StepKind, Fault)>) -> Schedule {
+        if let Some(chance) = &mut self.chance {
+            chance.aim = aim;
+        }
+        self
     }
 
-    pub(crate) fn strikes_action(&mut self, number: u64) -> Option<Fault> {
-        self.actions.remove(&number).or_else(|| self.roll(&Fault::ANYTIME))
+    pub(crate) fn strikes_action(&mut self, number: u64, kind: StepKind) -> Option<Fault> {
+        self.actions.remove(&number).or_else(|| self.roll(&Fault::ANYTIME, kind))
     }
 
-    pub(crate) fn strikes_call(&mut self, number: u64, database: bool) -> Option<Fault> {
-        let fault = self.calls.remove(&number).or_else(|| self.roll(&Fault::IN_CALLS))?;
-        // A database may also commit late; another receiver just loses the answer.
-        let late = database && fault == Fault::LostRequest && number.is_multiple_of(2);
-        Some(if late { Fault::Late } else { fault })
+    pub(crate) fn strikes_call(&mut self, number: u64, kind: StepKind) -> Option<Fault> {
+        self.calls.remove(&number).or_else(|| self.roll(&Fault::IN_CALLS, kind))
     }
 
-    fn roll(&mut self, faults: &[Fault]) -> Option<Fault> {
+    fn roll(&mut self, faults: &[Fault], kind: StepKind) -> Option<Fault> {
         let chance = self.chance.as_mut().filter(|chance| chance.left > 0)?;
+        if let Some((step, fault)) = chance.aim {
+            // Every second chance is passed by, so that it strikes all actions of the step.
+            if step == kind && faults.contains(&fault) && chance.prng.below(2) == 0 {
+                chance.left -= 1;
+                chance.aim = None;
+                return Some(fault);
+            }
+        }
         if chance.prng.below(1_000) >= chance.per_mille {
             return None;
         }

@@ -5,7 +5,7 @@ use crate::controller::{Controller, Sim};
 use crate::state::{ACTIONS_MAX, State};
 use ripcord_core::model::{Environment, Generation, PlanId, ReleaseId};
 use ripcord_core::plan::{self, DeployRequest, Plan, Refusal, RollbackRequest};
-use ripcord_core::run::{Event, Hold, Outcome};
+use ripcord_core::run::{Event, Hold, Outcome, Subject};
 use ripcord_core::schema::{Direction, MigrationScript, SchemaPreview};
 use ripcord_engine::control::{self, StartError};
 use ripcord_engine::{Database, ExecuteError, Failure, Halt, LedgerError, Runner};
@@ -226,7 +226,7 @@ impl Sim {
                     return Rest::Endless("too many actions".to_owned());
                 }
                 let waits = match halt {
-                    Ok(None) => return self.settle(Rest::Idle),
+                    Ok(None) => return self.settle(self.last_outcome()),
                     Ok(Some(Halt::Over(outcome))) => return self.settle(Rest::Over(outcome)),
                     Ok(Some(Halt::Hold(hold))) => Rest::Held(hold),
                     Ok(Some(Halt::NeedsOperator(step))) => Rest::NeedsOperator(step),
@@ -234,6 +234,8 @@ impl Sim {
                     | Err(ExecuteError::Ledger(LedgerError::Unusable(_) | LedgerError::Full(_))) => {
                         break;
                     }
+                    // A newer one has taken over, and has come to its end or died by now.
+                    Err(_) if self.with(|state| state.book.fence > controller.fence) => break,
                     Err(error) => return self.settle(Rest::Endless(error.to_string())),
                 };
                 let Some(answer) = operator.answer(&waits) else { return self.settle(waits) };
@@ -247,6 +249,23 @@ impl Sim {
             }
         }
         Rest::Endless("too many lives".to_owned())
+    }
+
+    /// One life of a controller, up to its death or to where a person is needed.
+    pub fn one_life(&self) {
+        // How it ended is for the next life to find out.
+        drop(self.start_controller().run());
+    }
+
+    /// How the last plan ended, when nothing runs any more.
+    fn last_outcome(&self) -> Rest {
+        self.with(|state| {
+            state.book.entries.iter().rev().find_map(|entry| match &entry.event {
+                Event::Finished { outcome } => Some(Rest::Over(outcome.clone())),
+                _ => None,
+            })
+        })
+        .unwrap_or(Rest::Idle)
     }
 
     fn settle(&self, rest: Rest) -> Rest {
@@ -285,5 +304,28 @@ impl State {
     /// The generation that the ledger's plans have reached.
     pub fn generation(&self) -> Generation {
         Generation(self.golden.len() as u64)
+    }
+
+    /// Everything that a controller could change, in lines to compare.
+    pub fn fingerprint(&self) -> Vec<String> {
+        let settings = &self.settings;
+        let mut lines = vec![
+            format!("columns {:?}", self.store.columns),
+            format!("applied {:?}", self.store.applied),
+            format!("data changes {:?}", self.store.bumps),
+            format!("markers {:?}", self.store.markers),
+            format!("backups {:?}", self.store.backups),
+            format!("config {:?}", settings.config),
+            format!("flags {:?}", settings.flags),
+            format!("resources {:?}", settings.resources),
+            format!("traffic {}", self.proxy.live),
+            format!("saved traffic {}", self.proxy.saved),
+        ];
+        let processes = self.fleet.processes.iter();
+        lines.extend(processes.map(|one| format!("process {} of {}", one.id, one.release)));
+        let written = self.book.entries.iter();
+        let written = written.filter(|entry| !matches!(entry.subject, Subject::Controller));
+        lines.extend(written.map(|entry| format!("entry {:?} {:?}", entry.subject, entry.event)));
+        lines
     }
 }

@@ -214,7 +214,7 @@ impl State {
     /// The fault that strikes an action, if any.
     pub(crate) fn strike_action(&mut self, name: &'static str) -> Option<Fault> {
         self.actions += 1;
-        let fault = self.schedule.strikes_action(self.actions)?;
+        let fault = self.schedule.strikes_action(self.actions, self.moment.kind)?;
         self.note(fault, name);
         Some(fault)
     }
@@ -222,7 +222,7 @@ impl State {
     /// The fault that strikes an effect, if any.
     pub(crate) fn strike_call(&mut self, name: &'static str) -> Option<Fault> {
         self.calls += 1;
-        let fault = self.schedule.strikes_call(self.calls, name == "schema")?;
+        let fault = self.schedule.strikes_call(self.calls, self.moment.kind)?;
         self.note(fault, name);
         Some(fault)
     }

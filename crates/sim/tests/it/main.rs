@@ -1,7 +1,9 @@
 //! The simulator's suite: every journey, every moment at which something can go wrong.
 
+mod control;
 mod faults;
 mod journeys;
+mod mutations;
 mod plugs;
 mod seeds;
 mod sweep;

@@ -1,7 +1,7 @@
 //! Running one journey under one schedule, and telling what was wrong in a way that can be run
 //! again.
 
-use ripcord_sim::{Journey, Operator, Rest, Schedule, Sim, State, Violation, judge};
+use ripcord_sim::{Fault, Journey, Operator, Rest, Schedule, Sim, State, Violation, judge};
 
 /// One run.
 pub(crate) struct Run {
@@ -20,22 +20,31 @@ pub(crate) fn run(begun: &State, schedule: Schedule, operator: Operator) -> Run 
     Run { rest, state, violations }
 }
 
+/// The same with freezes: a successor lives its life while a controller is frozen, then the
+/// frozen one wakes.
+pub(crate) fn run_frozen(begun: &State, faults: &[(u64, Fault)], operator: Operator) -> Run {
+    let sim = Sim::of(begun.clone());
+    sim.with(|state| state.set_schedule(Schedule::at(faults)));
+    sim.on_freeze(Box::new(Sim::one_life));
+    let rest = sim.drive(operator);
+    let state = sim.state();
+    let violations = judge(&state, &rest);
+    Run { rest, state, violations }
+}
+
 impl Run {
     /// What went wrong, with what struck when.
     pub(crate) fn told(&self, journey: &str) -> Option<String> {
         if self.violations.is_empty() {
             return None;
         }
-        let mut told = format!("{journey}: {:?}", self.rest);
-        for violation in &self.violations {
-            told.push_str(&format!("\n  {violation}"));
-        }
-        for struck in self.state.struck() {
-            told.push_str(&format!(
-                "\n  {} at action {} ({}) in {:?}",
-                struck.fault, struck.action, struck.name, struck.moment
-            ));
-        }
+        let violations = self.violations.iter().map(|violation| format!("\n  {violation}"));
+        let struck = self.state.struck().iter().map(|struck| {
+            let (fault, action, name) = (struck.fault, struck.action, struck.name);
+            format!("\n  {fault} at action {action} ({name}) in {:?}", struck.moment)
+        });
+        let details: String = violations.chain(struck).collect();
+        let told = format!("{journey}: {:?}{details}", self.rest);
         Some(told)
     }
 
