@@ -53,9 +53,11 @@ fn verify_one(check: &VerifyCheck, world: &World<'_>, ticket: &Ticket<'_>) -> Re
         VerifyCheck::Ready { release, count } => {
             let states = world.platform.observe()?;
             let ready = states.get(release).map_or(0, |state| state.instances.ready);
-            holds(ready >= *count, || {
-                format!("{ready} of {count} instances of {release} are ready")
-            })
+            if ready >= *count {
+                return Ok(());
+            }
+            // One glance is no evidence: an instance that was just replaced is ready soon.
+            Err(Failure::Transient(format!("{ready} of {count} instances of {release} are ready")))
         }
         VerifyCheck::Traffic { state } => {
             let found = world.traffic.observe()?;

@@ -44,7 +44,8 @@ impl<'a> Steps<'a> {
             Effect::EnsureSchema { .. } => (5 * 60_000, 3),
             Effect::EnsureResource { .. } => (10 * 60_000, 2),
             Effect::Bake(bake) => (bake.duration_ms + SLACK_MS, 1_000),
-            Effect::Verify { .. } => (60_000, 2),
+            // Six looks over some six seconds: time for an instance to be replaced.
+            Effect::Verify { .. } => (60_000, 6),
             Effect::Approve { .. } => (SLACK_MS, 1_000),
             Effect::EnsureConfig { .. } | Effect::EnsureFlags { .. } => (SLACK_MS, 3),
         }

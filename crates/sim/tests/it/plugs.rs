@@ -1,7 +1,8 @@
 //! The plug is pulled at every action of every journey, and at every pair of actions.
 
 use crate::sweep::{length, run};
-use ripcord_sim::{Fault, Journey, Operator, Schedule, journeys};
+use ripcord_core::run::Outcome;
+use ripcord_sim::{Fault, Journey, Operator, Rest, Schedule, journeys};
 
 /// More actions than any pair of crashes can leave to a run.
 const ACTIONS_MAX: u64 = 1_000;
@@ -55,6 +56,27 @@ fn the_world_fails_at_every_action() {
     for fault in [Fault::ProxyCrash, Fault::InstanceDies, Fault::DiskFull] {
         singles(fault, |journey| journey.operator);
     }
+}
+
+/// One instance that dies, or a proxy that starts again, is no evidence against a release: what is
+/// good still goes live.
+#[test]
+fn a_good_release_survives_a_moment_of_trouble() {
+    let mut taken_back = Vec::new();
+    for journey in journeys().into_iter().filter(|journey| journey.goes_live) {
+        let begun = journey.begun();
+        let (actions, _) = length(&journey, &begun);
+        for fault in [Fault::InstanceDies, Fault::ProxyCrash] {
+            for action in 1..=actions {
+                let done = run(&begun, Schedule::at(&[(action, fault)]), journey.operator);
+                done.assert_sound(journey.name);
+                if done.rest != Rest::Over(Outcome::Live) {
+                    taken_back.push(format!("{} {fault} {action} {:?}", journey.name, done.rest));
+                }
+            }
+        }
+    }
+    assert!(taken_back.is_empty(), "{}", taken_back.join("\n"));
 }
 
 fn pairs(part: usize, parts: usize) {
