@@ -256,6 +256,22 @@ async fn a_fresh_connection_that_breaks_is_not_retried() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_still_owes_a_body_is_not_reused() {
+    let world = World::start().await;
+    let (address, _) = fickle(9).await;
+    let a = Backend::start("a").await;
+    let state = State { targets: [(name("a"), vec![address])].into(), ..state(1, &[("a", &a)]) };
+    world.apply(state, 1_000).await.unwrap();
+    // Answered before its body was sent, and the body does not come.
+    let mut early = Client::connect(world.listen()).await.unwrap();
+    let owing = early.request("POST", "/", "content-length: 5\r\n", "").await.unwrap();
+    assert_eq!(owing.status, 200);
+    let began = Instant::now();
+    assert_eq!(get(world.listen(), "/").await.unwrap().status, 200);
+    assert!(began.elapsed() < Duration::from_millis(500), "waited for somebody else's body");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_to_a_target_are_bounded() {
     let limits = Limits { target_connections: 2, target_wait_ms: 300, ..Limits::default() };
     let (world, a) = world(limits).await;

@@ -114,3 +114,18 @@ async fn shutting_down_finishes_what_is_in_flight_and_ends_the_rest() {
     assert_eq!(never.await.unwrap().unwrap().status, 504);
     assert!(get(address, "/").await.is_err(), "nobody listens any more");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shutting_down_does_not_keep_held_requests_waiting() {
+    let world = World::start().await;
+    let a = Backend::start("a").await;
+    let paused = State { requests: held(9, 60_000), ..state(1, &[("a", &a)]) };
+    world.apply(paused, 1_000).await.unwrap();
+    let waiting = tokio::spawn(get(world.listen(), "/"));
+    while world.ask(|control| control.observe()).await.unwrap().held == 0 {}
+    let began = std::time::Instant::now();
+    world.running.shutdown().await;
+    assert!(began.elapsed().as_millis() < 1_000, "{:?}", began.elapsed());
+    let answer = waiting.await.unwrap().unwrap();
+    assert_eq!((answer.status, answer.error()), (503, Some("hold_expired")));
+}
