@@ -38,7 +38,8 @@ impl<'a> Steps<'a> {
 
     fn bounds(&self, effect: &Effect) -> (Millis, u32) {
         match effect {
-            Effect::EnsureInstances { .. } => (self.policy.ready_ms_max, 1),
+            // Not ready in time is final; an answer that got lost is asked for again.
+            Effect::EnsureInstances { .. } => (self.policy.ready_ms_max, 3),
             Effect::EnsureTraffic { drain_ms_max, .. } => (drain_ms_max + SLACK_MS, 5),
             Effect::EnsureBackup { .. } => (30 * 60_000, 2),
             Effect::EnsureSchema { .. } => (5 * 60_000, 3),
