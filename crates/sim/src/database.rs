@@ -90,7 +90,7 @@ impl State {
         };
         let receipt = self.run(change, back)?;
         self.store.markers.insert(change.id.clone(), Wanted::Unmade);
-        Ok(receipt)
+        Ok(Receipt { what: "schema change taken back".to_owned(), ..receipt })
     }
 
     /// Runs scripts as one transaction: all or nothing.

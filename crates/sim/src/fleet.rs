@@ -31,6 +31,8 @@ pub(crate) struct Process {
     pub(crate) state: Life,
     /// The fence of the controller that started it.
     pub(crate) by: u64,
+    /// Its place among the instances of its release, from 1.
+    pub(crate) nth: u64,
 }
 
 /// Where in its life a process is.
@@ -51,8 +53,9 @@ impl Fleet {
 
     fn spawn(&mut self, release: &ReleaseId, by: u64, now: Millis) {
         self.spawned += 1;
+        let nth = self.processes.iter().filter(|one| &one.release == release).count() as u64 + 1;
         let (id, release) = (self.spawned, release.clone());
-        self.processes.push(Process { id, release, state: Life::Starting(now), by });
+        self.processes.push(Process { id, release, state: Life::Starting(now), by, nth });
     }
 }
 
@@ -64,7 +67,9 @@ impl State {
             let Some(release) = self.releases.get(&process.release) else { continue };
             match process.state {
                 Life::Starting(at) => {
-                    if release.traits.ready_ms.is_some_and(|ready_ms| now >= at + ready_ms) {
+                    let factor = if release.traits.one_by_one { process.nth } else { 1 };
+                    let ready_ms = release.traits.ready_ms;
+                    if ready_ms.is_some_and(|ready_ms| now >= at + ready_ms * factor) {
                         process.state = Life::Ready(now);
                     }
                 }

@@ -44,8 +44,13 @@ struct Spec<'a> {
 
 const ADDITIVE: &[&str] = &["add orders.gift; bump"];
 const BREAKING: &[&str] = &["add orders.memo; drop orders.note; bump"];
-const GOOD: Behaviour =
-    Behaviour { errors: 0, ready_ms: Some(100), lives_ms: None, checks_pass: true };
+const GOOD: Behaviour = Behaviour {
+    errors: 0,
+    ready_ms: Some(100),
+    one_by_one: false,
+    lives_ms: None,
+    checks_pass: true,
+};
 const BAD: Behaviour = Behaviour { errors: 60, ..GOOD };
 
 /// All journeys.

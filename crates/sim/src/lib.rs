@@ -14,9 +14,11 @@ pub mod lab;
 pub mod prng;
 mod proxy;
 pub mod release;
+pub mod script;
 mod settings;
 pub mod state;
 mod story;
+mod tell;
 pub mod wishes;
 
 pub use checker::{Violation, judge};

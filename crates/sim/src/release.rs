@@ -29,6 +29,8 @@ pub struct Behaviour {
     pub errors: u64,
     /// How long an instance takes to be ready; none: it never is.
     pub ready_ms: Option<Millis>,
+    /// Each further instance takes that long more.
+    pub one_by_one: bool,
     /// How long an instance lives; none: for ever.
     pub lives_ms: Option<Millis>,
     /// Whether the user's checks pass.
@@ -37,7 +39,13 @@ pub struct Behaviour {
 
 impl Default for Behaviour {
     fn default() -> Self {
-        Behaviour { errors: 0, ready_ms: Some(100), lives_ms: None, checks_pass: true }
+        Behaviour {
+            errors: 0,
+            ready_ms: Some(100),
+            one_by_one: false,
+            lives_ms: None,
+            checks_pass: true,
+        }
     }
 }
 

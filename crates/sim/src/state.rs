@@ -159,6 +159,11 @@ impl State {
         self.settings.broken = Some(name.to_owned());
     }
 
+    /// Lets all infrastructure work again.
+    pub fn mend_resources(&mut self) {
+        self.settings.broken = None;
+    }
+
     /// How many actions have happened since the schedule was set.
     pub fn actions(&self) -> u64 {
         self.actions

@@ -5,5 +5,6 @@ mod faults;
 mod journeys;
 mod mutations;
 mod plugs;
+mod scripts;
 mod seeds;
 mod sweep;

@@ -1,0 +1,248 @@
+//! The language of scenarios: one command per line against one simulated world, each with an
+//! answer in plain text, so that a new scenario is a new text file and no code.
+
+use crate::controller::Sim;
+use crate::fault::{Fault, Schedule};
+use crate::lab::{Answers, NAME, Operator, Wish};
+use crate::release::{Behaviour, SimRelease};
+use crate::state::State;
+use crate::{checker, tell};
+use ripcord_core::model::ReleaseId;
+use ripcord_core::model::ids::Millis;
+use ripcord_core::run::Event;
+use ripcord_engine::control;
+
+/// What a script can say.
+pub const HELP: &str = "\
+release ID [errors N] [takes DURATION] [one-by-one] [never-ready] [dies-after DURATION]
+           [checks-fail] [with SCRIPT]
+policy approve | ask-on-deadline | no-checks | resource NAME | bake, ready, window DURATION
+plan deploy ID | plan rollback [ID]
+deploy ID [retry] | rollback [ID]
+at ACTION FAULT     strikes in the next run
+run                 until everything is at rest
+abort | pause | resume | promote | retry
+heal ID | break ID | stop ID | never-ready ID | break-resource NAME | mend-resource
+advance DURATION
+status | ledger";
+
+/// One world and the script that plays in it.
+#[derive(Debug, Default)]
+pub struct Player {
+    sim: Sim,
+    last: Option<ReleaseId>,
+    faults: Vec<(u64, Fault)>,
+    shown: u64,
+}
+
+impl Player {
+    /// Does what one line says and answers.
+    pub fn play(&mut self, line: &str) -> String {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["release", id, rest @ ..] => self.release(id, rest),
+            ["policy", rest @ ..] => self.policy(rest),
+            ["plan", wish @ ..] => self.plan(wish),
+            ["deploy" | "rollback", ..] => self.begin(&words),
+            ["at", action, fault] => self.at(action, fault),
+            ["run"] => self.run(),
+            ["abort", reason @ ..] => {
+                self.ask(Event::AbortRequested { reason: reason.join(" ") })
+            }
+            ["pause", reason @ ..] => self.ask(Event::Paused { reason: reason.join(" ") }),
+            ["resume"] => self.ask(Event::Resumed),
+            ["promote"] => self.ask(Event::Promoted),
+            ["retry"] => self.ask(Event::Retried),
+            ["advance", duration] => self.advance(duration),
+            ["status"] => self.sim.with(|state| tell::status(state)),
+            ["ledger"] => self.sim.with(|state| tell::ledger(state, 0)),
+            [verb, what @ ..] => self.world(verb, what),
+            [] => String::new(),
+        }
+    }
+
+    fn release(&mut self, id: &str, rest: &[&str]) -> String {
+        let mut traits = Behaviour::default();
+        let mut ups = Vec::new();
+        let mut words = rest.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "errors" => {
+                    traits.errors = words.next().and_then(|n| n.parse().ok()).unwrap_or(100);
+                }
+                "never-ready" => traits.ready_ms = None,
+                "one-by-one" => traits.one_by_one = true,
+                "takes" => traits.ready_ms = words.next().and_then(|text| duration(text)),
+                "dies-after" => traits.lives_ms = words.next().and_then(|text| duration(text)),
+                "checks-fail" => traits.checks_pass = false,
+                "with" => {
+                    ups.push(words.by_ref().copied().collect::<Vec<_>>().join(" "));
+                }
+                other => return format!("release: what is `{other}`?"),
+            }
+        }
+        let ups: Vec<&str> = ups.iter().map(String::as_str).collect();
+        let parent = self.last.replace(id.into());
+        self.sim.with(|state| {
+            let parent = parent.and_then(|parent| state.releases.get(&parent).cloned());
+            state.add_release(SimRelease::new(id, parent.as_ref(), &ups, traits));
+        });
+        format!("{id} is there")
+    }
+
+    fn policy(&mut self, words: &[&str]) -> String {
+        self.sim.with(|state| {
+            let wishes = &mut state.wishes;
+            let policy = &mut wishes.policy;
+            match words {
+                ["approve"] => policy.approve = true,
+                ["ask-on-deadline"] => policy.abort_on_deadline = false,
+                ["no-checks"] => policy.checks.clear(),
+                ["resource", name] => wishes.add_resource(name),
+                [what @ ("bake" | "ready" | "window"), text] => {
+                    let Some(ms) = duration(text) else { return format!("`{text}` is no time") };
+                    match *what {
+                        "bake" => policy.bake_ms = ms,
+                        "ready" => policy.ready_ms_max = ms,
+                        _ => policy.rollback_window_ms = ms,
+                    }
+                }
+                other => return format!("policy: what is `{}`?", other.join(" ")),
+            }
+            "so be it".to_owned()
+        })
+    }
+
+    fn plan(&self, words: &[&str]) -> String {
+        let Some(wish) = wish(words) else { return "plan what?".to_owned() };
+        match self.sim.start_controller().plan(&wish) {
+            Ok((_, plan)) => tell::redacted(&plan.to_string(), &plan.id),
+            Err(denied) => format!("refused: {denied}"),
+        }
+    }
+
+    fn begin(&self, words: &[&str]) -> String {
+        let Some(wish) = wish(words) else { return "what?".to_owned() };
+        let before = self.sim.with(|state| state.fingerprint());
+        match self.sim.start_controller().begin(&wish, "ann") {
+            Ok(_) => "begun".to_owned(),
+            Err(denied) => {
+                let plan = self.sim.with(|state| tell::last_plan_id(state));
+                let refused = format!("refused: {denied}");
+                let same = self.sim.with(|state| state.fingerprint()) == before;
+                let changed = if same { "nothing changed" } else { "BUT SOMETHING CHANGED" };
+                format!("{}\n{changed}", plan.map_or(refused.clone(), |plan| {
+                    tell::redacted(&refused, &plan)
+                }))
+            }
+        }
+    }
+
+    fn at(&mut self, action: &str, fault: &str) -> String {
+        let known = Fault::ANYTIME.into_iter().chain([Fault::Freeze]);
+        let found = known.into_iter().find(|known| {
+            known.to_string().to_lowercase() == fault.replace('-', "").to_lowercase()
+        });
+        match (action.parse(), found) {
+            (Ok(action), Some(fault)) => {
+                self.faults.push((action, fault));
+                "it will".to_owned()
+            }
+            _ => format!("`{action} {fault}` is no moment and fault"),
+        }
+    }
+
+    fn run(&mut self) -> String {
+        let schedule = Schedule::at(&std::mem::take(&mut self.faults));
+        self.shown = self.sim.with(|state| {
+            state.set_schedule(schedule);
+            state.entries()
+        });
+        self.sim.on_freeze(Box::new(Sim::one_life));
+        let operator = Operator { answers: Answers::Nothing, ..Operator::default() };
+        let rest = self.sim.drive(operator);
+        self.sim.with(|state| {
+            let mut answer = tell::ledger(state, self.shown);
+            if !answer.is_empty() {
+                answer.push('\n');
+            }
+            answer.push_str(&tell::rest(&rest));
+            let violations = checker::judge(state, &rest);
+            answer.extend(violations.iter().map(|violation| format!("\nVIOLATION {violation}")));
+            answer
+        })
+    }
+
+    fn ask(&self, event: Event) -> String {
+        let controller = self.sim.start_controller();
+        match control::request(&controller, &NAME.into(), "ann", event) {
+            Ok(()) => "asked".to_owned(),
+            Err(error) => format!("refused: {error}"),
+        }
+    }
+
+    fn advance(&self, text: &str) -> String {
+        let Some(ms) = duration(text) else { return format!("`{text}` is no time") };
+        self.sim.with(|state| state.advance(ms));
+        format!("{text} later")
+    }
+
+    fn world(&self, verb: &str, what: &[&str]) -> String {
+        self.sim.with(|state| match (verb, what) {
+            ("heal", [id]) => state.behave(&(*id).into(), Behaviour::default()),
+            ("break", [id]) => {
+                state.behave(&(*id).into(), Behaviour { errors: 100, ..Behaviour::default() })
+            }
+            ("stop", [id]) => {
+                state.stop_all(&(*id).into());
+                format!("no instance of {id} runs any more")
+            }
+            ("never-ready", [id]) => {
+                state.never_ready_again(&(*id).into());
+                format!("no instance of {id} becomes ready any more")
+            }
+            ("break-resource", [name]) => {
+                state.break_resource(name);
+                format!("{name} fails from now on")
+            }
+            ("mend-resource", []) => {
+                state.mend_resources();
+                "mended".to_owned()
+            }
+            _ => format!("what is `{verb}`?\n{HELP}"),
+        })
+    }
+}
+
+impl State {
+    fn behave(&mut self, id: &ReleaseId, traits: Behaviour) -> String {
+        match self.releases.get_mut(id) {
+            Some(release) => {
+                release.traits = traits;
+                format!("{id} behaves otherwise from now on")
+            }
+            None => format!("there is no release {id}"),
+        }
+    }
+}
+
+fn wish(words: &[&str]) -> Option<Wish> {
+    match words {
+        ["deploy", id] => Some(Wish::Deploy { release: (*id).into(), retry: false }),
+        ["deploy", id, "retry"] => Some(Wish::Deploy { release: (*id).into(), retry: true }),
+        ["rollback"] => Some(Wish::Rollback { release: None }),
+        ["rollback", id] => Some(Wish::Rollback { release: Some((*id).into()) }),
+        _ => None,
+    }
+}
+
+fn duration(text: &str) -> Option<Millis> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: Millis = digits.parse().ok()?;
+    match &text[digits.len()..] {
+        "ms" => Some(number),
+        "s" => Some(number * 1_000),
+        "m" => Some(number * 60_000),
+        _ => None,
+    }
+}
