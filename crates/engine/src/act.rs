@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Result};
 use crate::ticket::Ticket;
 use crate::world::World;
+use ripcord_core::model::{ReleaseId, Requests, TrafficState};
 use ripcord_core::plan::{Effect, VerifyCheck};
 use ripcord_core::run::Receipt;
 
@@ -18,6 +19,7 @@ pub(crate) fn act(effect: &Effect, world: &World<'_>, ticket: &Ticket<'_>) -> Re
             world.platform.ensure(release, *count, ticket)
         }
         Effect::EnsureTraffic { state, drain_ms_max } => {
+            able(state, world)?;
             world.traffic.ensure(state, *drain_ms_max, ticket)
         }
         Effect::EnsureFlags { document } => world.flags.ensure(document.as_ref(), ticket),
@@ -28,6 +30,25 @@ pub(crate) fn act(effect: &Effect, world: &World<'_>, ticket: &Ticket<'_>) -> Re
         Effect::Approve { .. } => Ok(Receipt::of("approved")),
         Effect::Bake(_) => Err(Failure::definite("watching is not acted out here")),
     }
+}
+
+/// Whether every release that is about to get requests has somebody to answer them. A release
+/// was ready when its step said so, but people may have thought for an hour since.
+fn able(state: &TrafficState, world: &World<'_>) -> Result<()> {
+    if state.requests != Requests::Flowing {
+        return Ok(());
+    }
+    let now = world.traffic.observe()?;
+    let gets_some =
+        |release: &ReleaseId| now.requests == Requests::Flowing && now.split.names(release);
+    let states = world.platform.observe()?;
+    for release in state.split.shares().keys().filter(|release| !gets_some(release)) {
+        if states.get(release).is_none_or(|state| state.instances.ready == 0) {
+            let what = format!("{release} has no ready instance, so it gets no requests");
+            return Err(Failure::Transient(what));
+        }
+    }
+    Ok(())
 }
 
 fn verify(checks: &[VerifyCheck], world: &World<'_>, ticket: &Ticket<'_>) -> Result<Receipt> {
