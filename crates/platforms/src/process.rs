@@ -16,7 +16,8 @@ pub struct Process {
 /// What `/proc/<pid>/stat` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
-    zombie: bool,
+    /// All of its threads have ended; only its place in the table remains.
+    gone: bool,
     group: u32,
     session: u32,
     started: u64,
@@ -57,7 +58,7 @@ pub(crate) fn members(session: u32, group: u32, since: u64) -> Vec<Process> {
     let member = |pid: u32| {
         let stat = stat(pid)?;
         let belongs = stat.session == session && stat.group == group && stat.started >= since;
-        (belongs && !stat.zombie).then_some(Process { pid, started: stat.started })
+        (belongs && !stat.gone).then_some(Process { pid, started: stat.started })
     };
     pids.filter_map(member).collect()
 }
@@ -75,8 +76,11 @@ fn stat(pid: u32) -> Option<Stat> {
 fn parse(text: &str) -> Option<Stat> {
     let (_, fields) = text.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ended = matches!(*fields.first()?, "Z" | "X");
+    // The first thread of a killed process can end before the others, which still hold its port.
+    let threads: u32 = fields.get(17)?.parse().ok()?;
     Some(Stat {
-        zombie: matches!(*fields.first()?, "Z" | "X"),
+        gone: ended && threads <= 1,
         group: fields.get(2)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
         started: fields.get(19)?.parse().ok()?,
@@ -90,9 +94,11 @@ mod tests {
     #[test]
     fn stat_lines() {
         let tail = "1 20 30 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 100";
-        let expected = Stat { zombie: false, group: 20, session: 30, started: 4711 };
+        let expected = Stat { gone: false, group: 20, session: 30, started: 4711 };
         assert_eq!(parse(&format!("7 (a) b) S {tail}")), Some(expected));
-        assert_eq!(parse(&format!("7 (a) Z {tail}")), Some(Stat { zombie: true, ..expected }));
+        assert_eq!(parse(&format!("7 (a) Z {tail}")), Some(Stat { gone: true, ..expected }));
+        let threads = tail.replace("20 0 1 0", "20 0 2 0");
+        assert_eq!(parse(&format!("7 (a) Z {threads}")), Some(expected));
         assert_eq!(parse("7 (a) S 1 2"), None);
     }
 

@@ -86,7 +86,7 @@ async fn keep(directory: &Path, launcher: &[OsString]) -> io::Result<()> {
     if let Some(before) = &before {
         kill_leftovers(before).await;
     }
-    let status = first_status(before);
+    let status = first_status(before, boot());
     let mut shim = Shim { directory, launcher, spec, status, stop };
     shim.run().await;
     Ok(())
@@ -101,23 +101,22 @@ async fn kill_leftovers(status: &Status) {
     }
 }
 
-/// Takes over from the shim before, and counts its crash as one of the process.
-fn first_status(before: Option<Status>) -> Status {
-    let mut status = Status {
+/// Takes over from the shim before, and counts its crash as one of the process. That the machine
+/// was started anew is nobody's crash.
+fn first_status(before: Option<Status>, boot: String) -> Status {
+    let crashed = before.as_ref().is_some_and(|before| {
+        before.boot == boot && matches!(before.phase, Phase::Running | Phase::Backoff)
+    });
+    let restarts = before.as_ref().map_or(0, |before| before.restarts);
+    Status {
         phase: Phase::Starting,
-        boot: boot(),
+        boot,
         shim: Process::myself(),
         child: None,
-        restarts: 0,
+        restarts: restarts.saturating_add(u32::from(crashed)),
         since_ms: 0,
-        last_exit: None,
-    };
-    if let Some(before) = before {
-        let crashed = matches!(before.phase, Phase::Running | Phase::Backoff);
-        status.restarts = before.restarts.saturating_add(u32::from(crashed));
-        status.last_exit = before.last_exit;
+        last_exit: before.and_then(|before| before.last_exit),
     }
-    status
 }
 
 /// The lock is the unit's life. A lock file that was removed meanwhile is not the unit's any more.
@@ -260,5 +259,24 @@ impl Shim<'_> {
         if let Err(error) = files::replace(&path, &self.status, Lasting::UntilBoot) {
             drop(writeln!(io::stderr(), "{}: {error}", path.display()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_of_the_shim_is_counted_and_a_boot_is_not() {
+        let check = |phase: Phase, boot: &str, expected: u32| {
+            let before = Status { phase, restarts: 4, ..first_status(None, "today".to_owned()) };
+            assert_eq!(first_status(Some(before), boot.to_owned()).restarts, expected);
+        };
+        check(Phase::Running, "today", 5);
+        check(Phase::Backoff, "today", 5);
+        check(Phase::Stopped, "today", 4);
+        check(Phase::Failed(Failed::PortTaken(1)), "today", 4);
+        check(Phase::Running, "tomorrow", 4);
+        assert_eq!(first_status(None, "today".to_owned()).restarts, 0);
     }
 }

@@ -21,6 +21,10 @@ use thiserror::Error;
 /// How long a shim may take to begin.
 const BEGIN_MAX: Duration = Duration::from_secs(10);
 
+/// How long the shim is expected to be the very process that was started. One that finds the lock
+/// taken has ended before that.
+const FOREIGN_AFTER: Duration = Duration::from_secs(1);
+
 /// How much longer than its process a shim may take to end before it is killed.
 const END_GRACE: Duration = Duration::from_secs(3);
 
@@ -209,8 +213,9 @@ impl Unit {
             if let Some(ended) = child.try_wait().map_err(|source| self.io(source))? {
                 break Some(ended);
             }
+            // A launcher that starts the shim as a child of its own never has the shim's number.
             let own = self.status().is_some_and(|status| status.shim.pid == child.id());
-            if own && self.is_running() {
+            if (own || began.elapsed() > FOREIGN_AFTER) && self.is_running() {
                 break None;
             }
             if began.elapsed() > BEGIN_MAX {

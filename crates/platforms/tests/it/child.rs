@@ -55,8 +55,10 @@ fn serve() {
             exit(4);
         }
         "slow" => std::thread::sleep(Duration::from_millis(300)),
+        "queue" => std::thread::sleep(Duration::from_millis(800) * place_in_queue()),
         "fat" => {
-            let fat = vec![1_u8; 2 * 1024 * 1024 * 1024];
+            // Address space that is never touched, and so costs nothing where it is allowed.
+            let fat = vec![0_u8; 2 * 1024 * 1024 * 1024];
             say(&format!("allocated {}", fat.len()));
         }
         _ => {}
@@ -78,6 +80,14 @@ fn serve() {
         let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\n\r\n{body}");
         drop(stream.write_all(answer.as_bytes()));
     }
+}
+
+/// The first is 1, the next 2, and so on.
+fn place_in_queue() -> u32 {
+    let mark = PathBuf::from(std::env::var("MARK").unwrap());
+    let mut places = 1..;
+    let free = |place: &u32| std::fs::create_dir(mark.join(format!("place-{place}"))).is_ok();
+    places.find(free).unwrap()
 }
 
 fn variable(path: &str) -> String {

@@ -75,3 +75,36 @@ fn a_launcher_that_is_no_shim_is_an_error() {
     check("no-such-program-anywhere", "cannot be started: No such file");
     check("true", "it ended (exit status: 0)");
 }
+
+#[test]
+fn a_launcher_may_start_the_shim_as_its_child() {
+    let directory = tempfile::tempdir().unwrap();
+    let unit = Unit::at(directory.path().join("sleeper"));
+    let mut launcher = command("shim");
+    launcher.splice(0..0, ["sh", "-c", r#""$@"; true"#, "sh"].map(Into::into));
+    unit.ensure_running(&sleeper(directory.path()), &launcher, Fence(1)).unwrap();
+    assert!(unit.is_running());
+    unit.stop().unwrap();
+    assert_eq!(processes(directory.path()), [0; 0]);
+}
+
+#[test]
+fn a_process_is_not_begun_without_its_shim() {
+    let directory = tempfile::tempdir().unwrap();
+    let unit = Unit::at(directory.path().join("sleeper"));
+    let launcher = command("shim");
+    let spec = UnitSpec { command: vec!["true".to_owned()], ..sleeper(directory.path()) };
+    unit.ensure_running(&spec, &launcher, Fence(1)).unwrap();
+    unit.stop().unwrap();
+    // The second stage whose parent is this test and not the shim it was begun by.
+    let exec = command("exec");
+    let mut exec = std::process::Command::new(&exec[0])
+        .args(&exec[1..])
+        .arg(unit.directory())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    assert_eq!(exec.wait().unwrap().code(), Some(127));
+    let why = std::fs::read_to_string(unit.directory().join("refused.json")).unwrap();
+    assert_eq!(why, r#""the shim ended before its process began""#);
+}
