@@ -119,6 +119,14 @@ fn first_status(before: Option<Status>, boot: String) -> Status {
     }
 }
 
+/// How long to wait before the next start, from the pause before and the life since.
+fn next_pause(before: Option<Duration>, lived: Duration) -> Duration {
+    match before {
+        Some(before) if lived < GOOD_LIFE => (before * 2).min(BACKOFF_MAX),
+        _ => BACKOFF_MIN,
+    }
+}
+
 /// The lock is the unit's life. A lock file that was removed meanwhile is not the unit's any more.
 async fn take_lock(unit: &Unit) -> io::Result<Option<File>> {
     let path = unit.lock_path();
@@ -144,18 +152,18 @@ impl Shim<'_> {
         if let Some(failed) = self.fenced() {
             return self.enter(Phase::Failed(failed));
         }
-        let mut pause = BACKOFF_MIN;
+        let mut pause = None;
         loop {
-            match self.live().await {
+            let next = match self.live().await {
                 Ended::Stopped => return self.enter(Phase::Stopped),
                 Ended::Failed(failed) => return self.enter(Phase::Failed(failed)),
-                Ended::Exited(lived) if lived >= GOOD_LIFE => pause = BACKOFF_MIN,
-                Ended::Exited(_) => {}
-            }
+                Ended::Exited(lived) => next_pause(pause, lived),
+            };
+            pause = Some(next);
             self.status.restarts = self.status.restarts.saturating_add(1);
             self.enter(Phase::Backoff);
             tokio::select! {
-                () = sleep(pause) => pause = (pause * 2).min(BACKOFF_MAX),
+                () = sleep(next) => {}
                 _ = self.stop.recv() => return self.enter(Phase::Stopped),
             }
         }
@@ -265,6 +273,19 @@ impl Shim<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_grow_until_a_good_life() {
+        let check = |before: Option<u64>, lived_s: u64, expected: u64| {
+            let next = next_pause(before.map(Duration::from_millis), Duration::from_secs(lived_s));
+            assert_eq!(next, Duration::from_millis(expected), "{before:?} {lived_s}");
+        };
+        check(None, 0, 200);
+        check(Some(200), 0, 400);
+        check(Some(6_400), 29, 10_000);
+        check(Some(10_000), 29, 10_000);
+        check(Some(10_000), 30, 200);
+    }
 
     #[test]
     fn a_crash_of_the_shim_is_counted_and_a_boot_is_not() {
