@@ -1,0 +1,83 @@
+//! Places where tests break things on purpose. In what is shipped there is nothing to break, and
+//! all of this compiles to nothing.
+
+use crate::sqlite::connection::Session;
+use crate::sqlite::ensure::Request;
+use crate::sqlite::trouble::Result;
+
+/// What to break.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Faults {
+    /// Breaks off as a crash would, before the commit.
+    #[cfg(test)]
+    pub(crate) crash_before_commit: bool,
+    /// Loses the answer of the commit.
+    #[cfg(test)]
+    pub(crate) lose_answer: bool,
+    /// Commits the marker in a transaction of its own, before the change: the mistake that the
+    /// whole design is there to avoid.
+    #[cfg(test)]
+    pub(crate) marker_apart: bool,
+    /// The most pages that the database may have.
+    #[cfg(test)]
+    pub(crate) pages_max: Option<u32>,
+}
+
+#[cfg(not(test))]
+#[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "tests fail where this does not")]
+impl Faults {
+    pub(crate) fn limit_pages(&self, _: &Session) -> Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn mark_apart(&self, _: &Session, _: &Request<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn before_commit(&self) -> Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn after_commit(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Faults {
+    pub(crate) fn limit_pages(&self, session: &Session) -> Result<()> {
+        if let Some(pages) = self.pages_max {
+            let sql = format!("PRAGMA max_page_count = {pages}");
+            session.connection.query_row(&sql, [], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn mark_apart(&self, session: &Session, request: &Request<'_>) -> Result<()> {
+        if self.marker_apart {
+            let connection = &session.connection;
+            crate::sqlite::records::mark(
+                connection,
+                &request.change.id,
+                request.wanted,
+                request.fence,
+            )?;
+            connection.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn before_commit(&self) -> Result<()> {
+        if self.crash_before_commit {
+            return Err(ripcord_engine::Failure::unknown("crashed on purpose").into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn after_commit(&self) -> Result<()> {
+        if self.lose_answer {
+            return Err(ripcord_engine::Failure::unknown("lost on purpose").into());
+        }
+        Ok(())
+    }
+}
