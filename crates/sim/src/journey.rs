@@ -95,6 +95,7 @@ fn taken_back() -> Vec<Journey> {
     vec![
         deploy("additive, found bad", ADDITIVE, BAD, queue, false),
         deploy("breaking, found bad", BREAKING, BAD, |_| {}, false),
+        deploy("approved, found bad", &[], BAD, |wishes| wishes.policy.approve = true, false),
         deploy("checks fail", ADDITIVE, fails, |_| {}, false),
         deploy("never ready", ADDITIVE, never, |_| {}, false),
         deploy("crash loop", ADDITIVE, mortal, |_| {}, false),

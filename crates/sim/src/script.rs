@@ -46,9 +46,7 @@ impl Player {
             ["deploy" | "rollback", ..] => self.begin(&words),
             ["at", action, fault] => self.at(action, fault),
             ["run"] => self.run(),
-            ["abort", reason @ ..] => {
-                self.ask(Event::AbortRequested { reason: reason.join(" ") })
-            }
+            ["abort", reason @ ..] => self.ask(Event::AbortRequested { reason: reason.join(" ") }),
             ["pause", reason @ ..] => self.ask(Event::Paused { reason: reason.join(" ") }),
             ["resume"] => self.ask(Event::Resumed),
             ["promote"] => self.ask(Event::Promoted),
@@ -131,9 +129,10 @@ impl Player {
                 let refused = format!("refused: {denied}");
                 let same = self.sim.with(|state| state.fingerprint()) == before;
                 let changed = if same { "nothing changed" } else { "BUT SOMETHING CHANGED" };
-                format!("{}\n{changed}", plan.map_or(refused.clone(), |plan| {
-                    tell::redacted(&refused, &plan)
-                }))
+                format!(
+                    "{}\n{changed}",
+                    plan.map_or(refused.clone(), |plan| { tell::redacted(&refused, &plan) })
+                )
             }
         }
     }

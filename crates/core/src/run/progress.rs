@@ -2,9 +2,10 @@
 //! corruption, and is said so instead of being interpreted.
 
 use crate::model::StepId;
+use crate::plan::{Effect, Step};
 use crate::run::entry::{Entry, Subject};
 use crate::run::event::{Event, FailureKind, Observation, Outcome, Receipt, TurnReason};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 /// Where a step stands.
@@ -39,8 +40,11 @@ pub struct Progress {
     pub abort_requested: Option<String>,
     /// Why a person stopped the progress, while they do.
     pub paused: Option<String>,
-    /// A person approved and ends waiting.
+    /// A person approved and ends waiting. A question that is answered uses it up, so that whoever
+    /// approves the switch has not said that the release need not be watched.
     pub promoted: bool,
+    /// The steps that ask a person.
+    pub asks: BTreeSet<StepId>,
     /// What the judge lacks, while it lacks it.
     pub undecided: Option<String>,
     /// How far the watch of a step has come: elapsed time, requests and errors.
@@ -92,7 +96,10 @@ impl Progress {
             return Err(format!("{} after the plan has ended", name(event)));
         }
         match event {
-            Event::PlanStarted { .. } if self.states.is_empty() => {}
+            Event::PlanStarted { plan } if self.states.is_empty() => {
+                let asks = |step: &&Step| matches!(step.effect, Effect::Approve { .. });
+                self.asks = plan.steps.iter().filter(asks).map(|step| step.id).collect();
+            }
             Event::AbortRequested { reason } => self.abort_requested = Some(reason.clone()),
             Event::Paused { reason } => self.paused = Some(reason.clone()),
             Event::Resumed => self.paused = None,
@@ -131,7 +138,10 @@ impl Progress {
         };
         match event {
             Event::Started | Event::UndoStarted => *self.attempts.entry(step).or_default() += 1,
-            Event::Succeeded { receipt } => drop(self.receipts.insert(step, receipt.clone())),
+            Event::Succeeded { receipt } => {
+                self.receipts.insert(step, receipt.clone());
+                self.promoted &= !self.asks.contains(&step);
+            }
             Event::Failed { kind, error } => self.failure = Some((step, *kind, error.clone())),
             _ => {}
         }
