@@ -12,6 +12,7 @@ mod reader;
 mod reserve;
 mod sqlite;
 mod verify;
+mod write;
 
 pub use error::OpenError;
 pub use reader::LedgerReader;
