@@ -106,7 +106,11 @@ pub(crate) fn merge(connection: &Connection, overlay: &[Kept], now: &Catalogue) 
         merge.update(&mut merged)?;
     }
     if merges.iter().any(|merge| merge.kept.deleted > 0) {
-        totals = settle(&merges, |merge| merge.insert_deleted(!orphans_are_usual))?;
+        totals = settle(&merges, |merge| merge.insert_deleted(!orphans_are_usual, false))?;
+        // A row's number is not its own: where another row has it now, the old one gets a new one.
+        for (at, merge) in merges.iter().enumerate().filter(|(_, merge)| merge.kept.by_rowid) {
+            totals[at] += merge.insert_deleted(!orphans_are_usual, true)?;
+        }
     }
     for (at, merge) in merges.iter().enumerate() {
         merge.report(totals[at], removed[at], &mut merged)?;
@@ -241,7 +245,7 @@ impl Merge<'_> {
     }
 
     /// Rows that the transition deleted return, unless their key is taken.
-    fn insert_deleted(&self, with_parents: bool) -> Result<u64> {
+    fn insert_deleted(&self, with_parents: bool, renumber: bool) -> Result<u64> {
         if self.kept.deleted == 0 {
             return Ok(0);
         }
@@ -249,7 +253,7 @@ impl Merge<'_> {
         let mut values = Vec::new();
         if self.kept.by_rowid {
             names.push(quoted(&self.kept.key[0].before));
-            values.push("k.k0".to_owned());
+            values.push(if renumber { "NULL" } else { "k.k0" }.to_owned());
         }
         for column in self.table.stored() {
             let same = |kept: &crate::sqlite::kept::KeptColumn| {
@@ -261,17 +265,24 @@ impl Merge<'_> {
                 None => fallback(self.table, column),
             });
         }
+        let place = if renumber {
+            format!("NOT {}", self.free(-1))
+        } else {
+            format!(
+                "{} AND NOT EXISTS (SELECT 1 FROM main.{} AS t WHERE {})",
+                self.free(-1),
+                quoted(&self.table.name),
+                self.kept.finds(Side::Before, "t", "k"),
+            )
+        };
         let parents = if with_parents { self.parents(&values)? } else { String::new() };
         let sql = format!(
             "INSERT OR IGNORE INTO main.{table}({names}) SELECT {values} FROM main.{store} AS k
-             WHERE k.state = 'd' AND {free} AND NOT EXISTS
-             (SELECT 1 FROM main.{table} AS t WHERE {finds}){parents}",
+             WHERE k.state = 'd' AND {place}{parents}",
             table = quoted(&self.table.name),
             names = names.join(", "),
             values = values.join(", "),
             store = quoted(&self.kept.store),
-            free = self.free(-1),
-            finds = self.kept.finds(Side::Before, "t", "k"),
         );
         Ok(self.connection.execute(&sql, [])? as u64)
     }
@@ -308,7 +319,7 @@ impl Merge<'_> {
     fn report(&self, inserted: u64, removed: u64, merged: &mut Merged) -> Result<()> {
         let what = self.table.name.clone();
         let rows = |count| Counted { what: what.clone(), unit: Unit::Rows, count };
-        let taken = self.conflicts("-1", 'd')?;
+        let taken = if self.kept.by_rowid { 0 } else { self.conflicts("-1", 'd')? };
         add_counts(&mut merged.restored, [rows(inserted)]);
         add_counts(&mut merged.users, [rows(taken + self.conflicts("-1", 'i')?)]);
         let held = self.kept.deleted.saturating_sub(inserted + taken);
