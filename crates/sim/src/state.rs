@@ -141,6 +141,11 @@ impl State {
         self.releases.get(&ReleaseId::from(id))
     }
 
+    /// Whether the schema has a column.
+    pub fn has_column(&self, column: &str) -> bool {
+        self.store.columns.contains(column)
+    }
+
     /// Sets what goes wrong from now on, counting actions and effects from 1 again.
     pub fn set_schedule(&mut self, schedule: Schedule) {
         self.schedule = schedule;

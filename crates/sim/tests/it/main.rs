@@ -7,4 +7,5 @@ mod mutations;
 mod plugs;
 mod scripts;
 mod seeds;
+mod storms;
 mod sweep;
