@@ -114,6 +114,15 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// Moves everything from the write-ahead log into the database and syncs both. What a failed sync
+/// left may be readable and yet not on the disk, where a second sync of the log would not bring it.
+/// False when somebody who reads was in the way.
+pub(crate) fn settle_log(connection: &Connection) -> rusqlite::Result<bool> {
+    let busy: u32 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
+}
+
 /// The format found; 0 for a database in which nothing stands yet.
 pub(crate) fn recognise(connection: &Connection, path: &Path) -> Result<u32, OpenError> {
     let found: u32 =

@@ -1,6 +1,6 @@
 //! The ledger of a running controller: its lock, its fence, its reserve, and what it appends.
 
-use crate::database::{open_to_read, open_to_write, path, prepare};
+use crate::database::{open_to_read, open_to_write, path, prepare, settle_log};
 use crate::error::{OpenError, meaning};
 use crate::lock::StateLock;
 use crate::reader::{all_entries, entries_of, last_row};
@@ -70,6 +70,8 @@ impl SqliteLedger {
         let lock = StateLock::take(directory, options.takeover, (options.clock)())?;
         let mut connection = open_to_write(directory)?;
         let head = verify(&mut connection, &[])?.head;
+        // Before anything is built on it. A reader that is in the way does no harm here.
+        settle_log(&connection).map_err(|error| meaning(&error, 0))?;
         let last = last_row(&connection).map_err(|error| meaning(&error, head.sequence))?;
         let fence = last.map_or(Ok(Fence(0)), |row| row.entry().map(|entry| entry.fence))?;
         let reserve = Reserve::new(directory, options.reserve_bytes);

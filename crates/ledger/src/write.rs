@@ -1,7 +1,7 @@
 //! One entry at a time: the attempt, its settlement after an error, and the reserve behind it. It
 //! decides nothing about entries but whether they are written.
 
-use crate::database::open_to_write;
+use crate::database::{open_to_write, settle_log};
 use crate::error::{OpenError, damaged, meaning};
 use crate::reader::last_row;
 use crate::sqlite::SqliteLedger;
@@ -141,8 +141,13 @@ impl State {
     fn settle(&mut self, connection: &Connection) -> Result<(), LedgerError> {
         let Some(doubt) = &self.doubt else { return Ok(()) };
         let pending = Anchor { sequence: doubt.sequence, digest: doubt.digest() };
-        let last = last_row(connection).map_err(|error| meaning(&error, self.head.sequence))?;
+        let failed = |error: rusqlite::Error| meaning(&error, pending.sequence);
+        let last = last_row(connection).map_err(failed)?;
         if last.is_some_and(|row| row.anchor() == pending) {
+            if !settle_log(connection).map_err(failed)? {
+                let why = format!("entry {} is written, but not yet for good", pending.sequence);
+                return Err(LedgerError::Unusable(why));
+            }
             self.head = pending;
         }
         Ok(())
@@ -193,6 +198,8 @@ mod tests {
         let written = ledger.append(draft("once")).unwrap();
         lose(&ledger, before, written.clone());
         assert_eq!(ledger.append(draft("once")).unwrap(), written);
+        let log = directory.path().join("ledger.db-wal");
+        assert_eq!(std::fs::metadata(log).unwrap().len(), 0, "it is in the database, and synced");
         // Only what was in doubt is recognised: the same fact happening again is a new entry.
         assert_eq!(ledger.append(draft("once")).unwrap().sequence, written.sequence + 1);
         assert_eq!(ledger.verify(&[]).unwrap().entries, 3);
