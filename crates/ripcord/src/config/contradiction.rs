@@ -1,0 +1,177 @@
+//! What no single value shows: keys that contradict each other.
+
+use crate::config::document::{Check, Environment};
+use crate::config::file::Config;
+use crate::config::placeholder::uses;
+use crate::config::settings;
+use crate::config::text::Name;
+use crate::config::variable::Variable;
+use crate::failure::{Code, Failure};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// Refuses the first contradiction that it finds.
+pub(crate) fn check(config: &Config) -> Result<(), Failure> {
+    let environments = &config.document().environments;
+    if environments.get_ref().is_empty() {
+        return Err(contradiction(config, environments.span(), "there is no environment")
+            .hint("add one: [environments.production] with `listen = \"127.0.0.1:8080\"`"));
+    }
+    names(config)?;
+    placeholders(config)?;
+    for environment in environments.get_ref().values() {
+        times(config, environment)?;
+        for check in &environment.checks {
+            one_check(config, environment, check.get_ref(), check.span())?;
+        }
+    }
+    addresses(config)?;
+    databases(config)
+}
+
+fn contradiction(config: &Config, span: Range<usize>, what: impl Into<String>) -> Failure {
+    Failure::new(Code::ConfigContradiction, what).at(config.show(span))
+}
+
+/// The old release stays warm for as long as the new one is watched, or there would be nothing
+/// to switch back to in the moment when it is needed.
+fn times(config: &Config, environment: &Environment) -> Result<(), Failure> {
+    let Some(keep_warm) = &environment.keep_warm else { return Ok(()) };
+    let bake_ms = settings::bake_ms(environment);
+    if keep_warm.get_ref().ms >= bake_ms {
+        return Ok(());
+    }
+    let what = "`keep_warm` is shorter than `bake`, so a bad release would have nothing to go \
+                back to at once";
+    Err(contradiction(config, keep_warm.span(), what).hint(format!(
+        "make `keep_warm` at least {} s, or `bake` shorter",
+        bake_ms.div_ceil(1_000)
+    )))
+}
+
+fn one_check(
+    config: &Config,
+    environment: &Environment,
+    check: &Check,
+    span: Range<usize>,
+) -> Result<(), Failure> {
+    let wrong = |what: &str| contradiction(config, span.clone(), what);
+    match (&check.http, &check.command) {
+        (Some(_), Some(_)) | (None, None) => {
+            Err(wrong("a check has either `http` or `command`").hint("write one check for each"))
+        }
+        (None, Some(_)) if check.status.is_some() => {
+            Err(wrong("`status` belongs to `http`").hint("a command must exit with 0"))
+        }
+        (Some(_), None) if environment.preview.is_none() => {
+            Err(wrong("a check by `http` needs the preview address")
+                .hint("add `preview = \"127.0.0.1:PORT\"` to the environment"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A listener can be had once.
+fn addresses(config: &Config) -> Result<(), Failure> {
+    let mut taken: BTreeMap<SocketAddr, &Name> = BTreeMap::new();
+    for (name, environment) in config.document().environments.get_ref() {
+        for address in
+            [Some(&environment.listen), environment.preview.as_ref()].into_iter().flatten()
+        {
+            let wanted = address.get_ref().0;
+            let Some(owner) = taken.insert(wanted, name) else { continue };
+            let whose = match owner == name {
+                true => "as the listen address".to_owned(),
+                false => format!("by environment `{}`", owner.as_str()),
+            };
+            return Err(contradiction(
+                config,
+                address.span(),
+                format!("{wanted} is used already {whose}"),
+            )
+            .hint("give each its own port"));
+        }
+    }
+    Ok(())
+}
+
+/// Two environments on one database would migrate it under each other's feet.
+fn databases(config: &Config) -> Result<(), Failure> {
+    let mut taken: BTreeMap<PathBuf, &Name> = BTreeMap::new();
+    let usual = config.document().database.as_ref();
+    for (name, environment) in config.document().environments.get_ref() {
+        let (path, span) = match (&environment.database, usual) {
+            (Some(own), None) => {
+                let what = "the environment names a database, but the service has none";
+                return Err(contradiction(config, own.span(), what)
+                    .hint("add [database] with `engine`, `path` and `migrations`"));
+            }
+            (Some(own), Some(_)) => (own.get_ref().as_path(), own.span()),
+            (None, Some(usual)) => (usual.path.get_ref().as_path(), environment.listen.span()),
+            (None, None) => continue,
+        };
+        let Some(owner) = taken.insert(config.resolve(path), name) else { continue };
+        let what = format!(
+            "the environments `{}` and `{}` would use the same database",
+            owner.as_str(),
+            name.as_str()
+        );
+        return Err(contradiction(config, span, what)
+            .hint(format!("add `database = \"{}.db\"` to [environments.{0}]", name.as_str())));
+    }
+    Ok(())
+}
+
+fn names(config: &Config) -> Result<(), Failure> {
+    let mut seen: Vec<&Name> = Vec::new();
+    for infrastructure in &config.document().infrastructure {
+        let name = infrastructure.name.get_ref();
+        if seen.contains(&name) {
+            let what = format!("there are two pieces of infrastructure `{}`", name.as_str());
+            return Err(contradiction(config, infrastructure.name.span(), what)
+                .hint("give each its own name"));
+        }
+        seen.push(name);
+    }
+    let mut paths = Vec::new();
+    for file in &config.document().config.files {
+        if paths.contains(&file.get_ref()) {
+            return Err(contradiction(config, file.span(), "this file is named twice")
+                .hint("remove one of the two"));
+        }
+        paths.push(file.get_ref());
+    }
+    Ok(())
+}
+
+/// A placeholder needs what it stands for.
+fn placeholders(config: &Config) -> Result<(), Failure> {
+    let document = config.document();
+    let check = |text: &str, span: Range<usize>| {
+        let missing = match () {
+            () if uses(text, "database") && document.database.is_none() => "database",
+            () if uses(text, "flags") && document.flags.is_none() => "flags",
+            () if uses(text, "config") && document.config.files.is_empty() => "config",
+            () => return Ok(()),
+        };
+        let hint = match missing {
+            "database" => "add [database] with `engine`, `path` and `migrations`",
+            "flags" => "add [flags] with `file`",
+            _ => "add the files to `files` under [config]",
+        };
+        let what = format!("{{{missing}}} stands for nothing, because there is none");
+        Err(contradiction(config, span, what).hint(hint))
+    };
+    let command = &document.artifact.command;
+    for word in command.get_ref().words() {
+        check(word, command.span())?;
+    }
+    for variable in document.config.environment.values() {
+        if let Variable::Plain(text) = variable.get_ref() {
+            check(text, variable.span())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! The shape of `ripcord.toml`, key by key. The words on the fields are the documentation that
+//! editors show.
+
+use crate::config::quantity::{
+    Address, Bytes, Duration, InstanceCount, Percentage, PositiveDuration, Status,
+};
+use crate::config::text::{AnyPath, Command, InnerPath, Name, UrlPath, VariableName, Words};
+use crate::config::variable::Variable;
+use ripcord_core::model::Authority;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+/// The configuration of one service. Paths are relative to the directory of this file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "ripcord.toml")]
+pub(crate) struct Document {
+    /// The name of the service. Since 0.1.
+    pub(crate) service: Name,
+    /// What is released. Since 0.1.
+    pub(crate) artifact: Artifact,
+    /// The service's own configuration, frozen with each release. Since 0.1.
+    #[serde(default)]
+    pub(crate) config: ServiceConfig,
+    /// How an instance says that it is ready. Since 0.1.
+    #[serde(default)]
+    pub(crate) health: Health,
+    /// The service's database. Since 0.1.
+    pub(crate) database: Option<Database>,
+    /// The service's feature flags. Since 0.1.
+    pub(crate) flags: Option<Flags>,
+    /// Infrastructure that changes with releases, by commands of your own. Since 0.1.
+    #[serde(default)]
+    pub(crate) infrastructure: Vec<Infrastructure>,
+    /// What releases set in motion and no rollback returns; plans and reports name it. Since 0.1.
+    #[serde(default)]
+    pub(crate) external: Vec<External>,
+    /// Where the service runs, by name. Since 0.1.
+    #[schemars(with = "BTreeMap<Name, Environment>", extend("minProperties" = 1))]
+    pub(crate) environments: Spanned<BTreeMap<Name, Environment>>,
+}
+
+/// What is released.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Artifact {
+    /// A file or a directory; it is frozen whole. Since 0.1.
+    #[schemars(with = "AnyPath")]
+    pub(crate) path: Spanned<AnyPath>,
+    /// Program and arguments of an instance, run in the artifact's directory without a shell.
+    /// Placeholders are filled in. Since 0.1.
+    #[schemars(with = "Command")]
+    pub(crate) command: Spanned<Command>,
+}
+
+/// The service's own configuration.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServiceConfig {
+    /// Files that each release takes along; an instance finds them below `{config}`. Since 0.1.
+    #[serde(default)]
+    #[schemars(with = "Vec<InnerPath>")]
+    pub(crate) files: Vec<Spanned<InnerPath>>,
+    /// Environment variables. Placeholders: `{config}` `{database}` `{flags}` `{release}`
+    /// `{environment}` `{state}`. A secret is written as a reference. Since 0.1.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<VariableName, Variable>")]
+    pub(crate) environment: BTreeMap<VariableName, Spanned<Variable>>,
+}
+
+/// How an instance says that it is ready.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Health {
+    /// The path that answers 200 when the instance can serve. Default "/up". Since 0.1.
+    pub(crate) path: UrlPath,
+    /// How long an instance may take to become ready. Default "30s". Since 0.1.
+    pub(crate) ready_within: PositiveDuration,
+}
+
+impl Default for Health {
+    fn default() -> Health {
+        Health { path: UrlPath::default(), ready_within: PositiveDuration { ms: 30_000 } }
+    }
+}
+
+/// The service's database.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    /// Which database it is. Since 0.1.
+    pub(crate) engine: Engine,
+    /// The database file; an environment may name another. Since 0.1.
+    #[schemars(with = "AnyPath")]
+    pub(crate) path: Spanned<AnyPath>,
+    /// The folder with `NNN_name.up.sql` and `NNN_name.down.sql`. Since 0.1.
+    #[schemars(with = "InnerPath")]
+    pub(crate) migrations: Spanned<InnerPath>,
+}
+
+/// The databases that Ripcord knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Engine {
+    /// `SQLite`, a file on this machine.
+    Sqlite,
+}
+
+/// The service's feature flags.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Flags {
+    /// The flags document, in the format of flagd. Since 0.1.
+    #[schemars(with = "InnerPath")]
+    pub(crate) file: Spanned<InnerPath>,
+}
+
+/// A piece of infrastructure that changes with releases.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Infrastructure {
+    /// Its name. Since 0.1.
+    #[schemars(with = "Name")]
+    pub(crate) name: Spanned<Name>,
+    /// The command that makes it as the new release needs it; safe to repeat. Since 0.1.
+    pub(crate) apply: Command,
+    /// The command that makes it as it was; safe also if it was never applied. Since 0.1.
+    pub(crate) revert: Command,
+}
+
+/// Something that no rollback returns.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct External {
+    /// What it is, in words that a plan can show. Since 0.1.
+    pub(crate) name: Words,
+}
+
+/// One place where the service runs.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Environment {
+    /// Where users find the service. Since 0.1.
+    #[schemars(with = "Address")]
+    pub(crate) listen: Spanned<Address>,
+    /// Where a release can be looked at before users see it. Since 0.1.
+    #[schemars(with = "Option<Address>")]
+    pub(crate) preview: Option<Spanned<Address>>,
+    /// The database file here, instead of the usual one. Since 0.1.
+    #[schemars(with = "Option<AnyPath>")]
+    pub(crate) database: Option<Spanned<AnyPath>>,
+    /// How many instances of a release serve. Default 2. Since 0.1.
+    pub(crate) instances: Option<InstanceCount>,
+    /// How a release takes over. Default "blue-green". Since 0.1.
+    #[serde(default)]
+    pub(crate) strategy: Strategy,
+    /// How long a release is watched after the switch. Default "10m". Since 0.1.
+    #[schemars(with = "Option<Duration>")]
+    pub(crate) bake: Option<Spanned<Duration>>,
+    /// How long the old release stays running after the new one is proven; not less than `bake`.
+    /// Default "30m", or `bake` if that is longer. Since 0.1.
+    #[schemars(with = "Option<Duration>")]
+    pub(crate) keep_warm: Option<Spanned<Duration>>,
+    /// How long a rollback to an earlier release needs no checks again. Default "7d". Since 0.1.
+    pub(crate) rollback_window: Option<Duration>,
+    /// How long requests in flight may take to end when traffic moves. Default "30s". Since 0.1.
+    pub(crate) drain: Option<PositiveDuration>,
+    /// The longest that requests are held back for a change that the old release does not
+    /// survive. Default "30s". Since 0.1.
+    pub(crate) pause_requests_max: Option<PositiveDuration>,
+    /// The share of failed answers that is tolerated whatever is usual. Default "0.5%". Since 0.1.
+    pub(crate) tolerated_errors: Option<Percentage>,
+    /// The most memory of an instance; more, and it is started again. Default: no limit. Since 0.1.
+    pub(crate) memory_max: Option<Bytes>,
+    /// A person approves between the checks and the switch. Default false. Since 0.1.
+    #[serde(default)]
+    pub(crate) approve: bool,
+    /// What happens when a step is past its deadline. Default "abort". Since 0.1.
+    #[serde(default)]
+    pub(crate) on_deadline: OnDeadline,
+    /// Checks before the switch. Since 0.1.
+    #[serde(default)]
+    #[schemars(with = "Vec<Check>")]
+    pub(crate) checks: Vec<Spanned<Check>>,
+    /// How far Ripcord may go, by domain. Default "act" everywhere. Since 0.1.
+    #[serde(default)]
+    pub(crate) authority: AuthorityTable,
+}
+
+/// How a release takes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Strategy {
+    /// The new release starts beside the old one and gets all requests at once.
+    #[default]
+    BlueGreen,
+}
+
+/// What happens when a step is past its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OnDeadline {
+    /// The release is taken back.
+    #[default]
+    Abort,
+    /// The plan waits for a person.
+    Hold,
+}
+
+/// A check before the switch: either `http` or `command`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Check {
+    /// A path at the preview address. Since 0.1.
+    pub(crate) http: Option<UrlPath>,
+    /// The status that it must answer with. Default 200. Since 0.1.
+    pub(crate) status: Option<Status>,
+    /// A command that must exit with 0; it finds `RIPCORD_PREVIEW_URL` and `RIPCORD_RELEASE` in
+    /// its environment. Since 0.1.
+    pub(crate) command: Option<Command>,
+}
+
+/// How far Ripcord may go in each domain.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Authorities")]
+pub(crate) struct AuthorityTable {
+    /// Who answers requests.
+    #[schemars(with = "Option<AuthorityWord>")]
+    pub(crate) traffic: Option<Authority>,
+    /// Schema and data.
+    #[schemars(with = "Option<AuthorityWord>")]
+    pub(crate) database: Option<Authority>,
+    /// Feature flags.
+    #[schemars(with = "Option<AuthorityWord>")]
+    pub(crate) flags: Option<Authority>,
+    /// Configuration and instances.
+    #[schemars(with = "Option<AuthorityWord>")]
+    pub(crate) config: Option<Authority>,
+}
+
+/// The words for [`Authority`], which is not ours to give a schema to.
+#[derive(JsonSchema)]
+#[schemars(rename = "Authority", rename_all = "snake_case")]
+#[expect(dead_code, reason = "stands for its schema alone")]
+enum AuthorityWord {
+    /// Ripcord only looks.
+    Observe,
+    /// Ripcord writes the plan; people or other tools carry it out.
+    Propose,
+    /// Ripcord carries it out.
+    Act,
+}

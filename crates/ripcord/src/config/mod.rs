@@ -1,0 +1,27 @@
+//! `ripcord.toml`: read whole, refused whole. Whatever is impossible or contradicts itself is
+//! found here, before anything starts, with line, caret and hint. Nothing here looks at any file
+//! but the configuration itself.
+
+mod caret;
+mod contradiction;
+mod document;
+mod file;
+mod placeholder;
+mod problem;
+mod quantity;
+mod settings;
+mod suggestion;
+mod text;
+mod variable;
+
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use caret::caret;
+pub(crate) use document::Document;
+pub(crate) use file::Config;
+pub(crate) use placeholder::{Places, fill};
+pub(crate) use settings::EnvironmentSettings;
+pub(crate) use variable::Variable;

@@ -1,0 +1,125 @@
+//! What one environment is to be, with every default filled in: what the rest of Ripcord reads.
+
+use crate::config::document::{AuthorityTable, Check, Environment, OnDeadline};
+use crate::config::file::Config;
+use crate::config::quantity::Duration;
+use crate::config::text::Name;
+use ripcord_core::model::ids::Millis;
+use ripcord_core::model::policy::{CheckSpec, ResourceSpec};
+use ripcord_core::model::{Authorities, Domain, EnvironmentName, HoldLimits, Policy};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+const INSTANCES: u32 = 2;
+const BAKE_MS: Millis = 10 * 60_000;
+const KEEP_WARM_MS: Millis = 30 * 60_000;
+const ROLLBACK_WINDOW_MS: Millis = 7 * 86_400_000;
+const DRAIN_MS: Millis = 30_000;
+const HOLD_MS: Millis = 30_000;
+const TOLERATED_HUNDREDTHS: u16 = 50;
+
+/// How much longer than its requests an instance may take to end.
+const STOP_EXTRA_MS: Millis = 5_000;
+
+/// One environment, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EnvironmentSettings {
+    /// Its name.
+    pub(crate) name: EnvironmentName,
+    /// Where users find the service.
+    pub(crate) listen: SocketAddr,
+    /// Where a release can be looked at before users see it.
+    pub(crate) preview: Option<SocketAddr>,
+    /// The database file, absolute; none when the service has no database.
+    pub(crate) database: Option<PathBuf>,
+    /// What planning needs.
+    pub(crate) policy: Policy,
+    /// How far Ripcord may go.
+    pub(crate) authority: Authorities,
+    /// The path that answers 200 when an instance can serve.
+    pub(crate) health_path: String,
+    /// How long an instance may take to end after it was asked to.
+    pub(crate) stop_ms: Millis,
+    /// The most memory of an instance.
+    pub(crate) memory_bytes_max: Option<u64>,
+}
+
+/// The settings of one environment.
+pub(crate) fn of(config: &Config, name: &Name, environment: &Environment) -> EnvironmentSettings {
+    let document = config.document();
+    let usual = document.database.as_ref().map(|database| &database.path);
+    let database = environment.database.as_ref().or(usual);
+    let policy = policy(config, environment);
+    EnvironmentSettings {
+        name: name.as_str().into(),
+        listen: environment.listen.get_ref().0,
+        preview: environment.preview.as_ref().map(|address| address.get_ref().0),
+        database: database.map(|path| config.resolve(path.get_ref().as_path())),
+        authority: authorities(&environment.authority),
+        health_path: document.health.path.as_str().to_owned(),
+        stop_ms: policy.drain_ms_max + STOP_EXTRA_MS,
+        memory_bytes_max: environment.memory_max.map(|memory| memory.bytes),
+        policy,
+    }
+}
+
+/// How long a release is watched.
+pub(crate) fn bake_ms(environment: &Environment) -> Millis {
+    environment.bake.as_ref().map_or(BAKE_MS, |bake| bake.get_ref().ms)
+}
+
+fn policy(config: &Config, environment: &Environment) -> Policy {
+    let document = config.document();
+    let bake_ms = bake_ms(environment);
+    let keep_warm = environment.keep_warm.as_ref().map(|keep_warm| keep_warm.get_ref().ms);
+    let hold_ms = environment.pause_requests_max.map_or(HOLD_MS, |hold| hold.ms);
+    let resources = document.infrastructure.iter().map(|infrastructure| ResourceSpec {
+        name: infrastructure.name.get_ref().as_str().to_owned(),
+        apply: infrastructure.apply.words().to_vec(),
+        revert: infrastructure.revert.words().to_vec(),
+    });
+    let external = document.external.iter().map(|external| external.name.as_str().to_owned());
+    Policy {
+        instances: environment.instances.map_or(INSTANCES, |instances| instances.0),
+        ready_ms_max: document.health.ready_within.ms,
+        drain_ms_max: environment.drain.map_or(DRAIN_MS, |drain| drain.ms),
+        hold: HoldLimits { wait_ms_max: hold_ms, ..HoldLimits::default() },
+        bake_ms,
+        // The default must not contradict a longer bake that somebody asked for.
+        keep_warm_ms: keep_warm.unwrap_or(KEEP_WARM_MS.max(bake_ms)),
+        rollback_window_ms: environment
+            .rollback_window
+            .map_or(ROLLBACK_WINDOW_MS, |Duration { ms }| ms),
+        error_floor: environment
+            .tolerated_errors
+            .map_or(TOLERATED_HUNDREDTHS, |share| share.hundredths),
+        approve: environment.approve,
+        abort_on_deadline: environment.on_deadline == OnDeadline::Abort,
+        checks: environment.checks.iter().filter_map(|check| spec(check.get_ref())).collect(),
+        resources: resources.collect(),
+        does_not_come_back: external.collect(),
+    }
+}
+
+/// The check as plans carry it; that it has exactly one of the two forms was checked before.
+fn spec(check: &Check) -> Option<CheckSpec> {
+    match (&check.http, &check.command) {
+        (Some(path), _) => Some(CheckSpec::Http {
+            path: path.as_str().to_owned(),
+            status: check.status.map_or(200, |status| status.0),
+        }),
+        (None, Some(command)) => Some(CheckSpec::Command { argv: command.words().to_vec() }),
+        (None, None) => None,
+    }
+}
+
+fn authorities(table: &AuthorityTable) -> Authorities {
+    let named = [
+        (Domain::Traffic, table.traffic),
+        (Domain::Database, table.database),
+        (Domain::Flags, table.flags),
+        (Domain::Config, table.config),
+    ];
+    let given = named.into_iter().filter_map(|(domain, level)| Some((domain, level?)));
+    Authorities(given.collect())
+}
