@@ -1,0 +1,147 @@
+//! The client side: commands talk to the controller of a state directory through this.
+
+use crate::api::wire::{
+    Contact, Created, Entries, Frozen, MaintenanceRequest, PlanRequest, StartRequest, Started,
+    Taken, WishKind, Wrong,
+};
+use crate::controller::{Request, Status};
+use crate::failure::{Code, Failure};
+use crate::world::Layout;
+use ripcord_core::model::{Release, ReleaseId};
+use ripcord_core::plan::Plan;
+use ripcord_core::run::Entry;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// The longest that one request may take; planning may read a large database.
+const REQUEST_MAX: Duration = Duration::from_mins(10);
+
+/// A client of the controller that runs on a state directory.
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    contact: Contact,
+    state: String,
+}
+
+impl Client {
+    /// Finds the controller by what it left in its state directory.
+    pub(crate) fn of(state: &Path) -> Result<Client, Failure> {
+        let path = Layout::new(state).contact();
+        let unreachable = |why: String| {
+            Failure::new(Code::NoController, why)
+                .hint("start it with `ripcord serve`, or name its state directory with --state")
+        };
+        let text = fs::read(&path).map_err(|error| {
+            unreachable(format!("no controller runs on {}: {error}", state.display()))
+        })?;
+        let contact: Contact = serde_json::from_slice(&text)
+            .map_err(|error| unreachable(format!("{}: {error}", path.display())))?;
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(REQUEST_MAX))
+            .timeout_connect(Some(Duration::from_secs(2)))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .build()
+            .into();
+        Ok(Client { agent, contact, state: state.display().to_string() })
+    }
+
+    pub(crate) fn create_release(&self, release: Release) -> Result<Created, Failure> {
+        self.post("releases", &Frozen { release })
+    }
+
+    pub(crate) fn releases(&self) -> Result<Vec<Release>, Failure> {
+        self.get("releases")
+    }
+
+    pub(crate) fn release(&self, id: &ReleaseId) -> Result<Release, Failure> {
+        self.get(&format!("releases/{id}"))
+    }
+
+    pub(crate) fn plan(&self, environment: &str, wish: &WishKind) -> Result<Plan, Failure> {
+        let request = PlanRequest { wish: wish.clone() };
+        self.post(&format!("environments/{environment}/plan"), &request)
+    }
+
+    pub(crate) fn start(
+        &self,
+        environment: &str,
+        plan: Plan,
+        by: String,
+    ) -> Result<Started, Failure> {
+        let request = StartRequest { plan: Box::new(plan), by };
+        self.post(&format!("environments/{environment}/start"), &request)
+    }
+
+    pub(crate) fn request(&self, environment: &str, request: &Request) -> Result<Taken, Failure> {
+        self.post(&format!("environments/{environment}/requests"), request)
+    }
+
+    pub(crate) fn maintenance<T: DeserializeOwned>(
+        &self,
+        environment: &str,
+        request: &MaintenanceRequest,
+    ) -> Result<T, Failure> {
+        self.post(&format!("environments/{environment}/maintenance"), request)
+    }
+
+    pub(crate) fn status(&self, environment: &str) -> Result<Status, Failure> {
+        self.get(&format!("environments/{environment}/status"))
+    }
+
+    /// Entries after a sequence; waits a while for the first.
+    pub(crate) fn entries(
+        &self,
+        environment: &str,
+        after: u64,
+        wait_ms: u64,
+    ) -> Result<Vec<Entry>, Failure> {
+        let path = format!("environments/{environment}/entries?after={after}&wait_ms={wait_ms}");
+        Ok(self.get::<Entries>(&path)?.entries)
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let request = self.agent.get(self.url(path)).header("authorization", self.bearer());
+        self.read(request.call())
+    }
+
+    fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
+        let request = self.agent.post(self.url(path)).header("authorization", self.bearer());
+        self.read(request.send_json(body))
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<T, Failure> {
+        let mut answer = answer.map_err(|error| {
+            let address = self.contact.address;
+            Failure::new(
+                Code::NoController,
+                format!("the controller of {} at {address} does not answer: {error}", self.state),
+            )
+            .hint("start it with `ripcord serve`; instances and proxy go on without it")
+        })?;
+        let status = answer.status();
+        let mut body = answer.body_mut().with_config().limit(256 << 20).reader();
+        let strange = |error: serde_json::Error| {
+            Failure::new(Code::Bug, format!("the controller's answer ({status}): {error}"))
+        };
+        if status.is_success() {
+            return serde_json::from_reader(&mut body).map_err(strange);
+        }
+        let wrong: Wrong = serde_json::from_reader(&mut body).map_err(strange)?;
+        Err(wrong.failure)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}/v1/{path}", self.contact.address)
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.contact.token)
+    }
+}

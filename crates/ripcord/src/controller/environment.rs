@@ -1,0 +1,144 @@
+//! One environment as the controller holds it: the real world behind the engine's traits, and
+//! the thread that runs its plans.
+
+use crate::config::{Config, EnvironmentSettings};
+use crate::controller::registry::Registry;
+use crate::store::Store;
+use crate::world::{
+    CommandResources, ConfigurationInForce, EnvironmentLayout, FenceFile, FlagsInForce, Layout,
+    PreviewChecks, ProxyTraffic, SystemClock,
+};
+use ripcord_core::model::EnvironmentName;
+use ripcord_databases::sqlite::{SqliteDatabase, SqliteOptions};
+use ripcord_engine::World;
+use ripcord_platforms::{ProcessOptions, ProcessPlatform};
+use std::ffi::OsString;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+/// Everything of one environment.
+pub(crate) struct EnvironmentControl {
+    pub(crate) name: EnvironmentName,
+    pub(crate) layout: EnvironmentLayout,
+    /// The owner's wishes, read anew for each plan.
+    pub(crate) settings: Arc<RwLock<EnvironmentSettings>>,
+    pub(crate) database: Option<SqliteDatabase>,
+    pub(crate) platform: Arc<ProcessPlatform>,
+    pub(crate) traffic: ProxyTraffic,
+    config: ConfigurationInForce,
+    flags: FlagsInForce,
+    resources: CommandResources,
+    checks: PreviewChecks,
+    clock: SystemClock,
+    /// Held while a plan is being started, so that two cannot start at once.
+    pub(crate) starting: Mutex<()>,
+    wake: (Mutex<u64>, Condvar),
+}
+
+impl EnvironmentControl {
+    pub(crate) fn new(
+        layout: &Layout,
+        config: &Config,
+        settings: EnvironmentSettings,
+        registry: &Registry,
+        store: &Store,
+        program: &OsString,
+    ) -> EnvironmentControl {
+        let name = settings.name.clone();
+        let environment = layout.environment(&name);
+        let fence = FenceFile::new(environment.fence());
+        let settings = Arc::new(RwLock::new(settings));
+        let current = || settings.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let database = current().database.map(|path| {
+            SqliteDatabase::new(SqliteOptions {
+                path,
+                backups: environment.backups(),
+                environment: name.to_string(),
+            })
+        });
+        let platform = Arc::new(ProcessPlatform::new(ProcessOptions {
+            root: environment.units(),
+            logs: environment.logs(),
+            environment: name.clone(),
+            launcher: vec![program.clone(), "instance".into()],
+            template: crate::controller::template::template(
+                layout,
+                &environment,
+                &settings,
+                registry,
+                store,
+            ),
+        }));
+        let (found, store) = (registry.clone(), store.clone());
+        EnvironmentControl {
+            traffic: ProxyTraffic::new(environment.proxy_control(), Arc::clone(&platform)),
+            config: ConfigurationInForce {
+                layout: layout.clone(),
+                environment: environment.clone(),
+                fence: fence.clone(),
+                releases: Box::new(move |id| found.get(id)),
+            },
+            flags: FlagsInForce {
+                environment: environment.clone(),
+                fence,
+                documents: Box::new(move |digest| {
+                    store.read(digest).map_err(|failure| failure.to_string())
+                }),
+            },
+            resources: CommandResources {
+                project: config.directory().to_owned(),
+                environment: name.clone(),
+            },
+            checks: PreviewChecks {
+                project: config.directory().to_owned(),
+                environment: name.clone(),
+                preview: current().preview,
+            },
+            clock: SystemClock::new(),
+            starting: Mutex::new(()),
+            wake: (Mutex::new(0), Condvar::new()),
+            layout: environment,
+            name,
+            settings,
+            database,
+            platform,
+        }
+    }
+
+    pub(crate) fn world(&self) -> World<'_> {
+        World {
+            database: self.database.as_ref().map(|database| database as _),
+            platform: self.platform.as_ref(),
+            traffic: &self.traffic,
+            config: &self.config,
+            flags: &self.flags,
+            resources: &self.resources,
+            checks: &self.checks,
+            clock: &self.clock,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> EnvironmentSettings {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Wakes the thread that runs the plans, and everybody who waits for news.
+    pub(crate) fn wake(&self) {
+        let mut news = self.wake.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *news += 1;
+        self.wake.1.notify_all();
+    }
+
+    /// How often somebody woke so far.
+    pub(crate) fn news(&self) -> u64 {
+        *self.wake.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until somebody wakes, or until the time is over.
+    pub(crate) fn wait(&self, longest: Duration) {
+        let news = self.wake.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *news;
+        // A poisoned lock only means that another thread panicked; the count is still a count.
+        drop(self.wake.1.wait_timeout_while(news, longest, |news| *news == before));
+    }
+}

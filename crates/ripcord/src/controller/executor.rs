@@ -1,0 +1,68 @@
+//! The thread of an environment: runs the plan that the ledger says is running, and puts right
+//! what drifts while none is.
+
+use crate::controller::Controller;
+use crate::controller::environment::EnvironmentControl;
+use ripcord_core::plan::{Intent, Plan};
+use ripcord_core::run::{Draft, Event, Subject};
+use ripcord_engine::{ExecuteError, Halt, Ledger, LedgerError, Runner, control};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How often an idle environment is looked at.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// Runs until the controller shuts down.
+pub(crate) fn run(controller: &Controller, environment: &EnvironmentControl) {
+    while !controller.shutdown.load(Ordering::SeqCst) {
+        if let Err(error) = turn(controller, environment) {
+            match error {
+                // Without a journal nothing may be done; the process ends and recovers by
+                // starting anew. A controller that was replaced ends as well.
+                ExecuteError::Ledger(_) | ExecuteError::Corrupt(_) | ExecuteError::Fenced(_) => {
+                    controller.fail(&error.to_string());
+                    return;
+                }
+            }
+        }
+        environment.wait(IDLE);
+    }
+}
+
+fn turn(controller: &Controller, environment: &EnvironmentControl) -> Result<(), ExecuteError> {
+    let Some(plan) = control::running_plan(&controller.ledger, &environment.name)? else {
+        controller.ledger.set_emergency(false);
+        controller.reconcile(environment);
+        return Ok(());
+    };
+    if plan.intent == Intent::Rollback {
+        controller.ledger.set_emergency(true);
+    }
+    match execute(controller, environment, &plan) {
+        Err(ExecuteError::Ledger(LedgerError::Full(why))) => {
+            // No disk for going forward. The reserve is for going back.
+            controller.ledger.set_emergency(true);
+            let reason = format!("the disk is full: {why}");
+            let subject = Subject::Plan {
+                environment: environment.name.clone(),
+                plan: plan.id.clone(),
+                step: 0,
+            };
+            let event = Event::AbortRequested { reason };
+            controller.ledger.append(Draft { subject, by: "ripcord".to_owned(), event })?;
+            execute(controller, environment, &plan).map(drop)
+        }
+        other => other.map(drop),
+    }
+}
+
+fn execute(
+    controller: &Controller,
+    environment: &EnvironmentControl,
+    plan: &Plan,
+) -> Result<Halt, ExecuteError> {
+    let shutdown = || controller.shutdown.load(Ordering::SeqCst);
+    let halt = Runner::new(plan, &controller.ledger, environment.world(), &shutdown).run();
+    environment.wake();
+    halt
+}

@@ -1,0 +1,224 @@
+//! From a wish to a plan: observes the environment, asks the database what the pending
+//! migrations would do, and lets the pure planner decide. Nothing is changed here.
+
+use crate::controller::Controller;
+use crate::controller::environment::EnvironmentControl;
+use crate::failure::{Code, Failure};
+use ripcord_core::model::{AppliedMigration, Environment, Release, ReleaseId};
+use ripcord_core::plan::{
+    Acceptance, DeployRequest, Intent, Plan, Refusal, RollbackRequest, deploy, rollback,
+};
+use ripcord_core::schema::{Direction, MigrationScript, SchemaPreview};
+use ripcord_engine::control;
+
+/// What somebody wants.
+#[derive(Debug, Clone)]
+pub(crate) enum Wish {
+    /// A release goes live.
+    Deploy { release: ReleaseId, retry: bool, accepted: Option<Acceptance> },
+    /// An earlier release comes back; none: the last verified one.
+    Rollback { to: Option<ReleaseId> },
+}
+
+impl Controller {
+    /// Makes a plan for a wish, or says why there is none.
+    pub(crate) fn plan(
+        &self,
+        environment: &EnvironmentControl,
+        wish: &Wish,
+    ) -> Result<Plan, Failure> {
+        self.reload(environment)?;
+        let observed = self.observe(environment)?;
+        refuse_while_running(&observed)?;
+        match wish {
+            Wish::Deploy { release, retry, accepted } => {
+                let release = self.release(release)?;
+                if observed.history.live() == Some(&release.id) {
+                    return Err(Refusal::AlreadyLive(release.id).into());
+                }
+                self.space_for_a_deploy()?;
+                self.store.materialise(&release, &self.layout.release(&release.id))?;
+                let scripts = pending(&observed, &release, &self.scripts(&release)?)?;
+                let schema = preview(environment, Direction::Up, &scripts)?;
+                let request = DeployRequest {
+                    release: &release,
+                    schema: schema.as_ref(),
+                    retry: *retry,
+                    accepted: accepted.clone(),
+                };
+                Ok(deploy(&observed, &request)?)
+            }
+            Wish::Rollback { to } => {
+                let target = self.target(&observed, to.as_ref())?;
+                self.store.materialise(&target, &self.layout.release(&target.id))?;
+                let scripts = self.surplus(&observed, &target)?;
+                let schema = preview(environment, Direction::Down, &scripts)?;
+                let request = RollbackRequest { target: &target, schema: schema.as_ref() };
+                Ok(rollback(&observed, &request)?)
+            }
+        }
+    }
+
+    /// What the environment is now.
+    pub(crate) fn observe(&self, environment: &EnvironmentControl) -> Result<Environment, Failure> {
+        let settings = environment.settings();
+        let observed = control::observe(
+            &environment.name,
+            &settings.policy,
+            &settings.authority,
+            &self.ledger,
+            &environment.world(),
+        );
+        observed.map_err(|error| Failure::new(Code::CannotObserve, error.to_string()))
+    }
+
+    /// The release of this id.
+    pub(crate) fn release(&self, id: &ReleaseId) -> Result<Release, Failure> {
+        self.registry.get(id).ok_or_else(|| {
+            let known: Vec<String> =
+                self.registry.all().iter().map(|release| release.id.to_string()).collect();
+            let failure = Failure::new(Code::UnknownRelease, format!("there is no release {id}"));
+            if known.is_empty() {
+                failure.hint("freeze one with `ripcord release create`")
+            } else {
+                failure.hint(format!("there are: {}", known.join(", ")))
+            }
+        })
+    }
+
+    fn target(&self, observed: &Environment, to: Option<&ReleaseId>) -> Result<Release, Failure> {
+        match to {
+            Some(id) => {
+                let history = &observed.history;
+                let verified = history.verified.iter().any(|verified| &verified.release == id);
+                if !verified {
+                    let others = history.verified.iter().map(|verified| verified.release.clone());
+                    let live = history.live();
+                    let available = others.filter(|other| Some(other) != live).collect();
+                    return Err(Refusal::NotVerified { target: id.clone(), available }.into());
+                }
+                self.release(id)
+            }
+            None => {
+                let last = observed.history.last_verified_before_live();
+                let last = last.ok_or(Refusal::NoTarget)?;
+                self.release(&last.release)
+            }
+        }
+    }
+
+    /// The scripts of a release's migrations, from the store.
+    pub(crate) fn scripts(&self, release: &Release) -> Result<Vec<MigrationScript>, Failure> {
+        let script = |migration: &ripcord_core::model::ReleaseMigration| {
+            let text = |digest| -> Result<String, Failure> {
+                let bytes = self.store.read(digest)?;
+                String::from_utf8(bytes).map_err(|error| {
+                    Failure::new(Code::StoreDamaged, format!("a migration is not text: {error}"))
+                })
+            };
+            Ok(MigrationScript {
+                migration: migration.migration.clone(),
+                up: text(&migration.migration.checksum)?,
+                down: migration.down.as_ref().map(text).transpose()?,
+            })
+        };
+        release.migrations.iter().map(script).collect()
+    }
+
+    /// The migrations that the database has and the target does not know, with their scripts from
+    /// whichever release brought them.
+    fn surplus(
+        &self,
+        observed: &Environment,
+        target: &Release,
+    ) -> Result<Vec<MigrationScript>, Failure> {
+        let applied = observed.schema.as_ref().map(|s| s.applied.as_slice()).unwrap_or_default();
+        let known = |applied: &&AppliedMigration| {
+            !target.migrations.iter().any(|m| m.migration == applied.migration)
+        };
+        let mut scripts = Vec::new();
+        for surplus in applied.iter().filter(known) {
+            let carrier = self.registry.all().into_iter().rev().find(|release| {
+                release.migrations.iter().any(|m| m.migration == surplus.migration)
+            });
+            let carrier = carrier.ok_or_else(|| Refusal::UnknownMigrations {
+                release: target.id.clone(),
+                unknown: vec![surplus.migration.clone()],
+            })?;
+            let found = self.scripts(&carrier)?;
+            scripts.extend(found.into_iter().filter(|s| s.migration == surplus.migration));
+        }
+        Ok(scripts)
+    }
+}
+
+/// One operation at a time: says who does what, and since when.
+fn refuse_while_running(observed: &Environment) -> Result<(), Failure> {
+    let last = observed.history.operations.last();
+    let Some(running) = last.filter(|operation| operation.outcome.is_none()) else {
+        return Ok(());
+    };
+    let verb = match running.intent {
+        Intent::Deploy => "deploy",
+        Intent::Rollback => "rollback",
+    };
+    let since = running.started_at.strftime("%Y-%m-%d %H:%M:%S");
+    let (to, by) = (&running.to, &running.by);
+    Err(Failure::new(
+        Code::OperationRunning,
+        format!("a {verb} to {to}, begun by {by}, is running since {since} UTC"),
+    )
+    .hint("`ripcord status` shows it, --wait waits for its end, `ripcord abort` takes it back"))
+}
+
+/// The migrations that a release has and the database has not.
+fn pending(
+    observed: &Environment,
+    release: &Release,
+    scripts: &[MigrationScript],
+) -> Result<Vec<MigrationScript>, Refusal> {
+    let Some(schema) = &observed.schema else { return Ok(Vec::new()) };
+    for applied in &schema.applied {
+        let of_version =
+            scripts.iter().find(|script| script.migration.version == applied.migration.version);
+        match of_version {
+            None => {
+                return Err(Refusal::UnknownMigrations {
+                    release: release.id.clone(),
+                    unknown: vec![applied.migration.clone()],
+                });
+            }
+            Some(script) if script.migration.checksum != applied.migration.checksum => {
+                return Err(Refusal::EditedMigration { migration: applied.migration.clone() });
+            }
+            Some(_) => {}
+        }
+    }
+    let latest = schema.applied.iter().map(|applied| &applied.migration).max();
+    let is_applied = |script: &&MigrationScript| {
+        !schema.applied.iter().any(|applied| applied.migration.version == script.migration.version)
+    };
+    let pending: Vec<MigrationScript> = scripts.iter().filter(is_applied).cloned().collect();
+    let late = pending
+        .iter()
+        .find(|script| latest.is_some_and(|latest| script.migration.version < latest.version));
+    match (late, latest) {
+        (Some(late), Some(latest)) => {
+            Err(Refusal::OutOfOrder { migration: late.migration.clone(), latest: latest.clone() })
+        }
+        _ => Ok(pending),
+    }
+}
+
+fn preview(
+    environment: &EnvironmentControl,
+    direction: Direction,
+    scripts: &[MigrationScript],
+) -> Result<Option<SchemaPreview>, Failure> {
+    let Some(database) = environment.world().database else { return Ok(None) };
+    if scripts.is_empty() {
+        return Ok(None);
+    }
+    let preview = database.preview(direction, scripts);
+    preview.map(Some).map_err(|error| Failure::new(Code::MigrationRefused, error.to_string()))
+}

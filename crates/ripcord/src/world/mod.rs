@@ -1,0 +1,23 @@
+//! The real world behind the engine's traits: files in force, commands, checks, proxy and clock.
+//! Nothing here decides anything; each file makes one kind of effect true.
+
+mod checks;
+mod clock;
+mod command;
+mod configuration;
+mod fence;
+mod files;
+mod flags;
+mod layout;
+mod resources;
+mod traffic;
+
+pub(crate) use checks::PreviewChecks;
+pub(crate) use clock::SystemClock;
+pub(crate) use configuration::ConfigurationInForce;
+pub(crate) use fence::FenceFile;
+pub(crate) use files::replace_file;
+pub(crate) use flags::FlagsInForce;
+pub(crate) use layout::{EnvironmentLayout, Layout};
+pub(crate) use resources::CommandResources;
+pub(crate) use traffic::ProxyTraffic;

@@ -1,0 +1,65 @@
+//! The demo, as the README has people run it.
+
+use crate::site::{RIPCORD, signal};
+use serde_json::Value;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[test]
+fn everything_that_the_demo_promises_holds() {
+    let began = Instant::now();
+    let output = Command::new(RIPCORD).args(["demo", "--json"]).output().unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    let last: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    let number = |name: &str| last[name].as_f64().unwrap_or_else(|| panic!("{name}: {last}"));
+    assert!(number("requests") > 500.0, "{last}");
+    assert!(number("failed_requests_due_to_ripcord") < 1.0, "{last}");
+    assert!(number("user_rows_lost") < 1.0, "{last}");
+    assert!(number("user_rows_written_during") > 0.0, "{last}");
+    assert!(number("requests_to_detection") > 0.0, "{last}");
+    assert!(number("rollback_total_ms") < 2_000.0, "{last}");
+    assert_eq!(last["bad_release"], "v3");
+    for name in ["schema_equal", "data_equal", "flags_equal", "config_equal", "ledger_verified"] {
+        assert_eq!(last[name], true, "{name}: {last}");
+    }
+    for told in ["requests wait", "evidence", "forecast", "outcome"] {
+        assert!(stderr.contains(told), "{told}: {stderr}");
+    }
+}
+
+/// Ctrl-C at any moment leaves no process and no directory behind.
+#[test]
+fn an_interrupted_demo_leaves_nothing() {
+    for after_ms in [0, 30, 120, 400, 1_500, 3_000] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut child = Command::new(RIPCORD)
+            .args(["demo", "--json"])
+            .env("TMPDIR", directory.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(after_ms));
+        signal(&child, "INT");
+        let began = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            assert!(began.elapsed() < Duration::from_secs(40), "after {after_ms} ms: goes on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let name = directory.path().display().to_string();
+        let left: Vec<String> = fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+            .map(|line| String::from_utf8_lossy(&line).into_owned())
+            .filter(|line| line.contains(&name))
+            .collect();
+        assert!(left.is_empty(), "after {after_ms} ms: {left:?}");
+        let files: Vec<_> = fs::read_dir(directory.path()).unwrap().flatten().collect();
+        assert!(files.is_empty(), "after {after_ms} ms: {files:?}");
+    }
+}
