@@ -129,7 +129,8 @@ impl Instance {
 
     /// Whether an answer from its port can be its own and will last.
     pub(crate) fn may_serve(&self) -> bool {
-        !self.is_stopping() && self.unit.is_running()
+        let alive = self.status.as_ref().is_some_and(|status| status.phase == Phase::Running);
+        alive && self.unit.is_running()
     }
 
     /// How often it was started again.

@@ -79,7 +79,10 @@ async fn keep(directory: &Path, launcher: &[OsString]) -> io::Result<()> {
     // It fails only for the head of a group, which a shim is when somebody starts it by hand.
     let _ = setsid();
     let unit = Unit::at(directory);
-    let Some(_lock) = take_lock(&unit).await? else { return Ok(()) };
+    let Some(lock) = take_lock(&unit).await? else { return Ok(()) };
+    // Never given back by this code: the kernel does it when the whole process is gone, so that
+    // a free lock means that nothing of the unit lives.
+    std::mem::forget(lock);
     let none = || io::Error::new(io::ErrorKind::NotFound, "there is no unit here");
     let spec = unit.spec().ok_or_else(none)?;
     let before = unit.status();

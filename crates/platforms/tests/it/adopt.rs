@@ -1,7 +1,7 @@
 //! Instances outlive controllers: they are found again, never started twice, and a controller
 //! that was replaced cannot touch them.
 
-use crate::support::{World, ensure, release};
+use crate::support::{World, ensure, eventually, release, send};
 use ripcord_engine::{Failure, Platform as _};
 use ripcord_platforms::{Failed, Phase};
 
@@ -53,10 +53,10 @@ fn a_replaced_controller_that_passed_the_fence_earlier_starts_no_process() {
     // The old controller froze just before it started the shim, and wakes up now.
     let launcher = crate::child::command("shim");
     unit.ensure_running(&spec, &launcher, ripcord_core::model::Fence(4)).unwrap();
+    eventually("its shim gives up", || !unit.is_running());
     let phase = unit.status().unwrap().phase;
     assert_eq!(phase, Phase::Failed(Failed::Fenced { seen: 5, ours: 4 }));
     assert_eq!(world.processes(), [0; 0]);
-    assert!(!unit.is_running());
     // The one in charge is not hindered by what the old one left.
     ensure(&world.platform, 1, 5, 10_000).unwrap();
     assert_eq!(world.platform.observe().unwrap()[&release()].instances.ready, 1);
@@ -68,8 +68,8 @@ fn an_instance_that_a_controller_did_not_start_survives_a_crash_under_its_succes
     ensure(&world.platform, 1, 1, 10_000).unwrap();
     ensure(&world.platform, 1, 2, 10_000).unwrap();
     let pid = world.pids()[0];
-    crate::support::send(pid, rustix::process::Signal::KILL);
-    crate::support::eventually("it is started again under the higher fence", || {
+    send(pid, rustix::process::Signal::KILL);
+    eventually("it is started again under the higher fence", || {
         world.ready() == 1 && world.units()[0].pid != Some(pid)
     });
 }

@@ -4,6 +4,7 @@ use crate::support::{World, ensure, eventually, get, release, send};
 use ripcord_engine::{Failure, Platform as _};
 use ripcord_platforms::Phase;
 use rustix::process::Signal;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -139,4 +140,26 @@ fn a_taken_port_is_said_and_exchanged() {
     ensure(&world.platform, 1, 1, 10_000).unwrap();
     assert_ne!(world.units()[0].address, address);
     assert_eq!(world.ready(), 1);
+}
+
+#[test]
+fn nobody_else_answers_for_an_instance() {
+    let world = World::new("exit");
+    std::thread::scope(|scope| {
+        let ensured = scope.spawn(|| world.ensure(1));
+        eventually("it ended once", || world.units().first().is_some_and(|u| u.restarts > 0));
+        // Somebody takes its port while it pauses, and is in the best of health.
+        let other = TcpListener::bind(world.units()[0].address).unwrap();
+        other.set_nonblocking(true).unwrap();
+        let observed = scope.spawn(|| world.ready());
+        while !ensured.is_finished() || !observed.is_finished() {
+            if let Ok((mut stream, _)) = other.accept() {
+                drop(stream.read(&mut [0; 512]));
+                drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+            }
+        }
+        assert_eq!(observed.join().unwrap(), 0);
+        let failure = ensured.join().unwrap().unwrap_err();
+        assert!(failure.to_string().contains("is used by another process"), "{failure}");
+    });
 }
