@@ -182,3 +182,46 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 fn unusable(error: rusqlite::Error) -> OpenError {
     OpenError::Ledger(meaning(&error, 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_connection_is_careful() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = open_to_write(directory.path()).unwrap();
+        let reader = open_to_read(&path(directory.path())).unwrap();
+        for connection in [&writer, &reader] {
+            let check = |name: &str, expected: &str| {
+                let query = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+                let found: String = connection.query_row(&query, [], |row| row.get(0)).unwrap();
+                assert_eq!(found, expected, "{name}");
+            };
+            check("journal_mode", "wal");
+            // 2 is FULL: with less, a power cut loses what was acknowledged.
+            check("synchronous", "2");
+            check("foreign_keys", "1");
+            check("trusted_schema", "0");
+            check("cell_size_check", "1");
+            let wait = connection.query_row("SELECT timeout FROM pragma_busy_timeout", [], |row| {
+                row.get::<_, u32>(0)
+            });
+            assert_eq!(wait.unwrap(), 5000);
+        }
+        let refused = reader.execute("CREATE TABLE x (y)", []);
+        assert!(refused.is_err(), "a reader cannot write");
+    }
+
+    #[test]
+    fn versions_that_corrupt_their_log_are_refused() {
+        let check = |version: i32, expected: bool| {
+            assert_eq!(UNSAFE_SQLITE.contains(&version), expected, "{version}");
+        };
+        check(3_006_023, false);
+        check(3_007_000, true);
+        check(3_051_002, true);
+        check(3_051_003, false);
+        check(rusqlite::version_number(), false);
+    }
+}
