@@ -49,9 +49,10 @@ pub enum Fault {
 
 impl Fault {
     /// Those that can strike at every moment.
-    pub const ANYTIME: [Fault; 11] = [
+    pub const ANYTIME: [Fault; 12] = [
         Fault::Kill,
         Fault::PowerCut,
+        Fault::Freeze,
         Fault::ProxyCrash,
         Fault::InstanceDies,
         Fault::DiskFull,

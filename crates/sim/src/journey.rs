@@ -68,8 +68,11 @@ pub fn journeys() -> Vec<Journey> {
 fn forward() -> Vec<Journey> {
     let approve = |wishes: &mut Wishes| wishes.policy.approve = true;
     let queue = |wishes: &mut Wishes| wishes.add_resource("queue");
+    let mut window = deploy("breaking, in a downtime window", BREAKING, GOOD, |_| {}, true);
+    window.state.open_window();
     vec![
         first(),
+        window,
         deploy("additive", ADDITIVE, GOOD, |_| {}, true),
         deploy("breaking", BREAKING, GOOD, |_| {}, true),
         deploy("plain, approved", &[], GOOD, approve, true),
@@ -112,12 +115,15 @@ fn rollbacks() -> Vec<Journey> {
     let mut fails = rollback("that fails itself", ADDITIVE, |_| {}, false);
     fails.state.stop_all(&"v1".into());
     fails.state.never_ready_again(&"v1".into());
+    let mut window = rollback("not fitting, in a downtime window", BREAKING, |_| {}, true);
+    window.state.open_window();
     let outside = |wishes: &mut Wishes| wishes.policy.rollback_window_ms = 0;
     vec![
         rollback("fitting", ADDITIVE, queue, true),
         rollback("not fitting", BREAKING, |_| {}, true),
         rollback("outside its window", ADDITIVE, outside, true),
         cold,
+        window,
         fails,
     ]
 }

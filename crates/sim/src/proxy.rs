@@ -45,6 +45,13 @@ impl Proxy {
 }
 
 impl State {
+    /// A downtime window is open: every request sees a page, and none is in flight any more.
+    pub fn open_window(&mut self) {
+        self.proxy.live.requests = Requests::Maintenance { page: "back soon".to_owned() };
+        self.proxy.saved = self.proxy.live.clone();
+        self.advance(500);
+    }
+
     pub(crate) fn crash_proxy(&mut self) {
         let cut = self.clients.in_flight.len() + self.clients.waiting.len();
         self.clients.excused += cut as u64;

@@ -138,8 +138,7 @@ impl Player {
     }
 
     fn at(&mut self, action: &str, fault: &str) -> String {
-        let known = Fault::ANYTIME.into_iter().chain([Fault::Freeze]);
-        let found = known.into_iter().find(|known| {
+        let found = Fault::ANYTIME.into_iter().find(|known| {
             known.to_string().to_lowercase() == fault.replace('-', "").to_lowercase()
         });
         match (action.parse(), found) {

@@ -1,10 +1,12 @@
 //! The named journeys about controllers: what peers are known to have got wrong.
 
-use crate::sweep::{length, run_frozen};
+use crate::sweep::{length, run};
 use ripcord_core::run::Event;
 use ripcord_core::run::Outcome;
 use ripcord_engine::control::{self, RequestError, StartError};
-use ripcord_sim::{Denied, Fault, Journey, NAME, Operator, Rest, Sim, Wish, journeys, judge};
+use ripcord_sim::{
+    Denied, Fault, Journey, NAME, Operator, Rest, Schedule, Sim, Wish, journeys, judge,
+};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -18,7 +20,7 @@ fn ctrl_1_resumed_old_leader() {
         for action in 1..=actions {
             let sim = Sim::of(begun.clone());
             sim.with(|state| {
-                state.set_schedule(ripcord_sim::Schedule::at(&[(action, Fault::Freeze)]));
+                state.set_schedule(Schedule::at(&[(action, Fault::Freeze)]));
             });
             let at_takeover = Rc::new(RefCell::new(Vec::new()));
             let (seen, operator) = (Rc::clone(&at_takeover), journey.operator);
@@ -45,7 +47,7 @@ fn ctrl_1_resumed_between_two_successors() {
         for frozen in (1..=actions).step_by(2) {
             for killed in (frozen + 1..frozen + 40).step_by(3) {
                 let faults = [(frozen, Fault::Freeze), (killed, Fault::Kill)];
-                run_frozen(&begun, &faults, journey.operator).assert_sound(journey.name);
+                run(&begun, Schedule::at(&faults), journey.operator).assert_sound(journey.name);
             }
         }
     }
@@ -106,9 +108,9 @@ fn ctrl_7_always_an_exit() {
         let (actions, _) = length(&journey, &begun);
         for action in 1..=actions {
             let faults = [(action, Fault::Pause), (action + 1, Fault::Abort)];
-            let run = run_frozen(&begun, &faults, journey.operator);
-            run.assert_sound(journey.name);
-            aborted += u32::from(matches!(run.rest, Rest::Over(Outcome::WentBack(_))));
+            let done = run(&begun, Schedule::at(&faults), journey.operator);
+            done.assert_sound(journey.name);
+            aborted += u32::from(matches!(done.rest, Rest::Over(Outcome::WentBack(_))));
         }
     }
     assert!(aborted > 300, "{aborted} runs went back");

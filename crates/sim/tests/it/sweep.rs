@@ -1,7 +1,7 @@
 //! Running one journey under one schedule, and telling what was wrong in a way that can be run
 //! again.
 
-use ripcord_sim::{Fault, Journey, Operator, Rest, Schedule, Sim, State, Violation, judge};
+use ripcord_sim::{Journey, Operator, Rest, Schedule, Sim, State, Violation, judge};
 
 /// One run.
 pub(crate) struct Run {
@@ -10,21 +10,11 @@ pub(crate) struct Run {
     pub(crate) violations: Vec<Violation>,
 }
 
-/// Runs a plan that has begun under a schedule, and judges it.
+/// Runs a plan that has begun under a schedule, and judges it. Where the schedule freezes a
+/// controller, a successor lives its life meanwhile; then the frozen one wakes.
 pub(crate) fn run(begun: &State, schedule: Schedule, operator: Operator) -> Run {
     let sim = Sim::of(begun.clone());
     sim.with(|state| state.set_schedule(schedule));
-    let rest = sim.drive(operator);
-    let state = sim.state();
-    let violations = judge(&state, &rest);
-    Run { rest, state, violations }
-}
-
-/// The same with freezes: a successor lives its life while a controller is frozen, then the
-/// frozen one wakes.
-pub(crate) fn run_frozen(begun: &State, faults: &[(u64, Fault)], operator: Operator) -> Run {
-    let sim = Sim::of(begun.clone());
-    sim.with(|state| state.set_schedule(Schedule::at(faults)));
     sim.on_freeze(Box::new(Sim::one_life));
     let rest = sim.drive(operator);
     let state = sim.state();
