@@ -13,7 +13,7 @@ use ripcord_core::run::{Event, FailureKind, Observation, Progress, Receipt};
 /// How often the counts are read.
 const TICK_MS: Millis = 50;
 
-/// How often they are journaled while nothing speaks against the release.
+/// How often they are journaled at first, while nothing speaks against the release.
 const JOURNAL_MS: Millis = 1_000;
 
 /// How many answers of the release before tell what is usual.
@@ -60,6 +60,7 @@ impl Watch<'_, '_> {
         let mut last = self.counts();
         let mut journaled_ms = seen.elapsed_ms;
         let mut unready_ms = 0;
+        let mut looked_ms = clock.monotonic_ms();
         loop {
             if self.runner.refresh()?.promoted {
                 let what = format!("promoted after {} requests", seen.requests);
@@ -77,7 +78,9 @@ impl Watch<'_, '_> {
                 (None, _) => None,
             };
             let over = seen.elapsed_ms >= self.bake.duration_ms;
-            if bad.is_some() || over || seen.elapsed_ms - journaled_ms >= JOURNAL_MS {
+            // A long watch is journaled less and less often: some fifty entries for any length.
+            let due_ms = journaled_ms + JOURNAL_MS.max(journaled_ms / 10);
+            if bad.is_some() || over || seen.elapsed_ms >= due_ms {
                 self.journal(&seen, test)?;
                 journaled_ms = seen.elapsed_ms;
             }
@@ -89,7 +92,9 @@ impl Watch<'_, '_> {
                 return Ok(self.at_the_end(&seen, test));
             }
             clock.sleep(TICK_MS);
-            seen.elapsed_ms += TICK_MS;
+            let now_ms = clock.monotonic_ms();
+            seen.elapsed_ms += now_ms.saturating_sub(looked_ms);
+            looked_ms = now_ms;
         }
     }
 

@@ -69,7 +69,8 @@ fn warning(subject: &str, message: String) -> Finding {
 }
 
 fn error(subject: &str, failure: Failure) -> Finding {
-    let hints = failure.hints.iter().map(|hint| format!(" ({hint})")).collect::<String>();
+    let hints = failure.hints.join("; ");
+    let hints = if hints.is_empty() { hints } else { format!(" ({hints})") };
     let message = format!("{}: {}{hints}", failure.code, failure.error);
     Finding { level: Level::Error, subject: subject.to_owned(), message, failure: Some(failure) }
 }

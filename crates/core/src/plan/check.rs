@@ -86,11 +86,18 @@ struct Walk {
     running: BTreeSet<ReleaseId>,
     traffic: TrafficState,
     changes: BTreeMap<String, Wanted>,
+    /// The changes that requests had to wait for.
+    waited_for: BTreeSet<String>,
 }
 
 impl Walk {
     fn new(traffic: &TrafficState, running: &BTreeSet<ReleaseId>) -> Walk {
-        Walk { running: running.clone(), traffic: traffic.clone(), changes: BTreeMap::new() }
+        Walk {
+            running: running.clone(),
+            traffic: traffic.clone(),
+            changes: BTreeMap::new(),
+            waited_for: BTreeSet::new(),
+        }
     }
 
     fn take(&mut self, effect: &Effect) -> Result<(), String> {
@@ -113,7 +120,15 @@ impl Walk {
                 self.traffic = state.clone();
             }
             Effect::EnsureSchema { change, wanted } => {
-                self.changes.insert(change.id.to_string(), *wanted);
+                let id = change.id.to_string();
+                if held {
+                    self.waited_for.insert(id.clone());
+                } else if self.waited_for.contains(&id) {
+                    return Err(
+                        "requests would flow while a change goes that they waited for".into()
+                    );
+                }
+                self.changes.insert(id, *wanted);
             }
             Effect::EnsureBackup { .. } | Effect::Bake(_) | Effect::Approve { .. } if held => {
                 return Err("requests would wait during something slow".to_owned());
@@ -154,5 +169,159 @@ fn walk(plan: &Plan, start: &Walk, notes: &mut Vec<Note>) {
         && world.traffic.requests == start.traffic.requests;
     if !arrived {
         notes.push(Note { step: 0, what: format!("it does not end with {} serving", plan.to) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Split;
+    use crate::plan::fixture::{deploy_plan, preview, rollback_plan, running};
+    use crate::plan::{Bake, Step};
+    use crate::schema::Direction;
+
+    /// Spoils the plan of a breaking deploy and expects the linter to say so.
+    fn spoiled(spoil: impl Fn(&mut Plan), expected: &str) {
+        let (environment, mut plan) = deploy_plan(Some(&preview(Direction::Up, true, 0)));
+        spoil(&mut plan);
+        plan.id = plan.computed_id();
+        let notes = check(&plan, &environment.traffic, &running(&environment));
+        let said: Vec<String> = notes.iter().map(ToString::to_string).collect();
+        assert!(said.iter().any(|note| note.contains(expected)), "{expected}: {said:#?}");
+    }
+
+    fn place(plan: &Plan, is: impl Fn(&Effect) -> bool) -> usize {
+        plan.steps.iter().position(|step| is(&step.effect)).unwrap()
+    }
+
+    fn is_traffic_to(release: &'static str) -> impl Fn(&Effect) -> bool {
+        move |effect| match effect {
+            Effect::EnsureTraffic { state, .. } => state.split == Split::all_to(&release.into()),
+            _ => false,
+        }
+    }
+
+    fn is_schema(effect: &Effect) -> bool {
+        matches!(effect, Effect::EnsureSchema { .. })
+    }
+
+    fn renumber(plan: &mut Plan) {
+        for (id, step) in (1..).zip(&mut plan.steps) {
+            step.id = id;
+        }
+    }
+
+    fn insert(plan: &mut Plan, place: usize, effect: Effect) {
+        let undo = Undo::Nothing;
+        let step = Step { id: 0, effect, undo, deadline_ms: 1_000, attempts_max: 1 };
+        plan.steps.insert(place, step);
+        renumber(plan);
+    }
+
+    #[test]
+    fn what_planners_make_is_sound() {
+        for breaks in [false, true] {
+            let (environment, plan) = deploy_plan(Some(&preview(Direction::Up, breaks, 0)));
+            assert_eq!(check(&plan, &environment.traffic, &running(&environment)), []);
+            let (environment, plan) = rollback_plan(Some(&preview(Direction::Down, breaks, 0)));
+            assert_eq!(check(&plan, &environment.traffic, &running(&environment)), []);
+        }
+    }
+
+    #[test]
+    fn an_edited_plan_is_noticed() {
+        let (environment, mut plan) = deploy_plan(None);
+        plan.to = "v3".into();
+        let notes = check(&plan, &environment.traffic, &running(&environment));
+        assert!(notes.iter().any(|note| note.what.contains("it was edited")), "{notes:?}");
+    }
+
+    #[test]
+    fn what_no_plan_may_have() {
+        spoiled(|plan| plan.format = 9, "format");
+        spoiled(|plan| plan.steps.clear(), "no steps");
+        spoiled(|plan| plan.steps.swap(0, 1), "not numbered");
+        spoiled(|plan| plan.steps[2].deadline_ms = 0, "no bound");
+        spoiled(|plan| plan.steps[2].attempts_max = 0, "no bound");
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back() {
+        let schema = |plan: &Plan| place(plan, is_schema);
+        spoiled(
+            |plan| {
+                let place = schema(plan);
+                plan.steps[place].undo = Undo::Nothing;
+            },
+            "has no undo",
+        );
+        spoiled(
+            |plan| {
+                let place = schema(plan);
+                plan.steps[place].undo = Undo::Loses(vec!["orders.note".into()]);
+            },
+            "nobody accepted",
+        );
+        spoiled(
+            |plan| {
+                let place = schema(plan);
+                let effect = plan.steps[place].effect.clone();
+                plan.steps[place].undo = Undo::Apply(vec![effect]);
+            },
+            "does not arrive",
+        );
+        // Requests had to wait for the change, so they have to wait for its undo too.
+        spoiled(
+            |plan| {
+                let place = place(plan, is_traffic_to("v2"));
+                plan.steps[place].undo = Undo::Apply(Vec::new());
+            },
+            "requests would flow while",
+        );
+    }
+
+    #[test]
+    fn what_users_would_notice() {
+        spoiled(
+            |plan| {
+                let starts = |effect: &Effect| matches!(effect, Effect::EnsureInstances { .. });
+                plan.steps.remove(place(plan, starts));
+                renumber(plan);
+            },
+            "without running",
+        );
+        spoiled(
+            |plan| {
+                let effect = Effect::EnsureInstances { release: "v1".into(), count: 0 };
+                insert(plan, 1, effect);
+            },
+            "stopped while it gets requests",
+        );
+        spoiled(
+            |plan| {
+                let place = place(plan, is_schema);
+                insert(plan, place, Effect::EnsureBackup { name: "slow".into() });
+            },
+            "requests would wait during something slow",
+        );
+        spoiled(
+            |plan| {
+                let bake = Bake {
+                    release: "v2".into(),
+                    before: None,
+                    duration_ms: 1_000,
+                    error_floor: 50,
+                };
+                let place = place(plan, is_schema);
+                insert(plan, place, Effect::Bake(bake));
+            },
+            "requests would wait during something slow",
+        );
+        spoiled(
+            |plan| {
+                plan.steps.truncate(place(plan, is_traffic_to("v2")));
+            },
+            "does not end with v2 serving",
+        );
     }
 }

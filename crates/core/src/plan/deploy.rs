@@ -283,3 +283,139 @@ impl Deploy<'_> {
 pub(super) fn change_id(environment: &Environment, step: u32) -> ChangeId {
     ChangeId(format!("{}/{}/{step}", environment.name, environment.generation.next()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::check;
+    use crate::plan::fixture::{environment, policy, preview, queue, release, running};
+    use crate::schema::Direction;
+    use proptest::prelude::*;
+
+    fn plan(
+        environment: &Environment,
+        schema: Option<&SchemaPreview>,
+        retry: bool,
+    ) -> Result<Plan, Refusal> {
+        let release = release("v2");
+        deploy(environment, &DeployRequest { release: &release, schema, retry, accepted: None })
+    }
+
+    /// The place of the first step that reads like this.
+    fn place(plan: &Plan, text: &str) -> usize {
+        let found = plan.steps.iter().position(|step| step.effect.to_string().starts_with(text));
+        found.unwrap_or_else(|| panic!("no step «{text}» in\n{plan}"))
+    }
+
+    fn has(plan: &Plan, text: &str) -> bool {
+        plan.steps.iter().any(|step| step.effect.to_string().starts_with(text))
+    }
+
+    #[test]
+    fn a_change_that_the_old_release_survives_comes_first() {
+        let plan = plan(&environment(&["v1"]), Some(&preview(Direction::Up, false, 0)), false);
+        let plan = plan.unwrap();
+        assert!(place(&plan, "copy the database") < place(&plan, "migrate up"));
+        assert!(place(&plan, "migrate up") < place(&plan, "run 2 instances of v2"));
+        assert!(!has(&plan, "requests wait"));
+        assert_eq!(plan.forecast.notice_ms_max, 0);
+    }
+
+    #[test]
+    fn a_change_that_it_does_not_survive_waits_until_requests_do() {
+        let plan = plan(&environment(&["v1"]), Some(&preview(Direction::Up, true, 0)), false);
+        let plan = plan.unwrap();
+        assert!(place(&plan, "verify") < place(&plan, "requests wait"));
+        assert!(place(&plan, "requests wait") < place(&plan, "migrate up"));
+        assert!(place(&plan, "migrate up") < place(&plan, "traffic to v2"));
+        assert!(plan.forecast.notice_ms_max > 0);
+    }
+
+    #[test]
+    fn nobody_is_held_back_where_nobody_is_served() {
+        let breaking = preview(Direction::Up, true, 0);
+        let first = plan(&environment(&[]), Some(&breaking), false).unwrap();
+        assert!(!has(&first, "requests wait") && !has(&first, "watch"));
+        let mut window = environment(&["v1"]);
+        window.traffic.requests = Requests::Maintenance { page: "back soon".into() };
+        let plan = plan(&window, Some(&breaking), false).unwrap();
+        assert!(!has(&plan, "requests wait") && !has(&plan, "watch") && !has(&plan, "traffic"));
+    }
+
+    #[test]
+    fn a_person_is_asked_between_the_checks_and_the_switch() {
+        let mut environment = environment(&["v1"]);
+        environment.policy.approve = true;
+        let plan = plan(&environment, None, false).unwrap();
+        assert!(place(&plan, "verify") < place(&plan, "ask a person"));
+        assert!(place(&plan, "ask a person") < place(&plan, "traffic to v2"));
+    }
+
+    #[test]
+    fn refusals() {
+        let check = |environment: &Environment, schema: Option<&SchemaPreview>, expected: &str| {
+            assert_eq!(plan(environment, schema, false).unwrap_err().to_string(), expected);
+        };
+        check(
+            &environment(&["v1", "v2"]),
+            None,
+            "v2 is already live, and nothing has drifted from it",
+        );
+        let destroys = preview(Direction::Up, false, 5);
+        check(
+            &environment(&["v1"]),
+            Some(&destroys),
+            "there is no way back from this: 5 values of orders.note would be gone",
+        );
+        let mut held = environment(&["v1"]);
+        held.history.held.insert("v2".into(), "errors".into());
+        check(&held, None, "v2 is held because it was taken back: errors");
+        assert!(plan(&held, None, true).is_ok(), "a person may retry it");
+    }
+
+    #[test]
+    fn a_loss_that_a_person_accepts_is_in_the_plan() {
+        let release = release("v2");
+        let destroys = preview(Direction::Up, false, 5);
+        let accepted = Some(Acceptance { by: "ann".into(), reason: "legal duty".into() });
+        let request =
+            DeployRequest { release: &release, schema: Some(&destroys), retry: false, accepted };
+        let plan = deploy(&environment(&["v1"]), &request).unwrap();
+        assert_eq!(plan.forecast.gone_count(), 5);
+        assert_eq!(plan.accepted.as_ref().map(|accepted| accepted.by.as_str()), Some("ann"));
+    }
+
+    proptest! {
+        /// Whatever is asked for, the linter has nothing against the plan, and the plan survives
+        /// being written and read.
+        #[test]
+        fn every_plan_is_sound(
+            first in any::<bool>(),
+            schema in proptest::option::of(any::<bool>()),
+            window in any::<bool>(),
+            approve in any::<bool>(),
+            resources in 0_usize..3,
+            bake_ms in prop_oneof![Just(0_u64), Just(5_000)],
+            checks in any::<bool>(),
+        ) {
+            let mut environment = environment(if first { &[] } else { &["v1"] });
+            environment.policy = policy();
+            environment.policy.approve = approve;
+            environment.policy.bake_ms = bake_ms;
+            environment.policy.resources = vec![queue(); resources];
+            if !checks {
+                environment.policy.checks.clear();
+            }
+            if window {
+                environment.traffic.requests = Requests::Maintenance { page: "soon".into() };
+            }
+            let schema = schema.map(|breaks| preview(Direction::Up, breaks, 0));
+            let plan = plan(&environment, schema.as_ref(), false).unwrap();
+            prop_assert_eq!(check(&plan, &environment.traffic, &running(&environment)), []);
+            let json = serde_json::to_string(&plan).unwrap();
+            let read: Plan = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(&read, &plan);
+            prop_assert_eq!(read.computed_id(), plan.id);
+        }
+    }
+}

@@ -4,6 +4,8 @@ pub mod check;
 pub mod deploy;
 pub mod display;
 pub mod effect;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod forecast;
 pub mod refusal;
 pub mod rollback;

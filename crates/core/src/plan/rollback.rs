@@ -268,3 +268,124 @@ impl Back<'_> {
 fn state(to: &ReleaseId, preview: Option<&ReleaseId>, requests: Requests) -> TrafficState {
     TrafficState { split: Split::all_to(to), preview: preview.cloned(), requests }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::check;
+    use crate::plan::fixture::{environment, preview, queue, release, rollback_plan, running};
+    use crate::schema::Direction;
+    use jiff::ToSpan;
+    use proptest::prelude::*;
+
+    fn place(plan: &Plan, text: &str) -> usize {
+        let found = plan.steps.iter().position(|step| step.effect.to_string().starts_with(text));
+        found.unwrap_or_else(|| panic!("no step «{text}» in\n{plan}"))
+    }
+
+    fn has(plan: &Plan, text: &str) -> bool {
+        plan.steps.iter().any(|step| step.effect.to_string().starts_with(text))
+    }
+
+    #[test]
+    fn users_come_first_where_the_target_fits() {
+        let (_, plan) = rollback_plan(Some(&preview(Direction::Down, false, 0)));
+        assert!(place(&plan, "flags") < place(&plan, "traffic to v1"));
+        assert!(place(&plan, "traffic to v1") < place(&plan, "configuration"));
+        assert!(place(&plan, "traffic to v1") < place(&plan, "copy the database"));
+        assert!(place(&plan, "traffic to v1") < place(&plan, "migrate down"));
+        assert_eq!(plan.steps.len() - 1, place(&plan, "stop v2"));
+        assert!(!has(&plan, "requests wait"));
+    }
+
+    #[test]
+    fn requests_wait_where_it_does_not() {
+        let (_, plan) = rollback_plan(Some(&preview(Direction::Down, true, 0)));
+        assert!(place(&plan, "copy the database") < place(&plan, "requests wait"));
+        assert!(place(&plan, "requests wait") < place(&plan, "migrate down"));
+        assert!(place(&plan, "migrate down") < place(&plan, "traffic to v1"));
+        assert!(plan.forecast.notice_ms_max > 0);
+    }
+
+    #[test]
+    fn checks_are_repeated_only_outside_the_window() {
+        let (mut environment, inside) = rollback_plan(None);
+        assert!(!has(&inside, "traffic to v2"));
+        environment.observed_at += 2.hours();
+        let target = release("v1");
+        let request = RollbackRequest { target: &target, schema: None };
+        let outside = rollback(&environment, &request).unwrap();
+        assert!(place(&outside, "traffic to v2 100 %, preview of v1") < place(&outside, "flags"));
+    }
+
+    #[test]
+    fn a_target_that_ran_before_goes_on_running_when_the_rollback_fails() {
+        let (_, warm) = rollback_plan(None);
+        assert_eq!(warm.steps[0].undo, Undo::Nothing);
+        let mut environment = environment(&["v1", "v2"]);
+        environment.instances.remove(&ReleaseId::from("v1"));
+        let target = release("v1");
+        let cold = rollback(&environment, &RollbackRequest { target: &target, schema: None });
+        assert_ne!(cold.unwrap().steps[0].undo, Undo::Nothing);
+    }
+
+    #[test]
+    fn refusals() {
+        let check = |verified: &[&str], target: &str, gone: u64, expected: &str| {
+            let target = release(target);
+            let schema = (gone > 0).then(|| preview(Direction::Down, false, gone));
+            let request = RollbackRequest { target: &target, schema: schema.as_ref() };
+            let refusal = rollback(&environment(verified), &request).unwrap_err();
+            assert_eq!(refusal.to_string(), expected);
+        };
+        check(
+            &[],
+            "v1",
+            0,
+            "no earlier release was verified here, so there is nothing to roll back to",
+        );
+        check(&["v1"], "v1", 0, "v1 is what serves now; there is nothing to roll back");
+        check(
+            &["v1", "v2", "v4"],
+            "v3",
+            0,
+            "v3 was never verified in this environment; verified are: v1, v2",
+        );
+        check(
+            &["v1", "v2"],
+            "v1",
+            3,
+            "there is no way back from this: 3 values of orders.note would be gone",
+        );
+    }
+
+    proptest! {
+        /// Whatever is asked for, the linter has nothing against the plan.
+        #[test]
+        fn every_plan_is_sound(
+            schema in proptest::option::of(any::<bool>()),
+            window in any::<bool>(),
+            late in any::<bool>(),
+            cold in any::<bool>(),
+            resources in 0_usize..3,
+        ) {
+            let mut environment = environment(&["v1", "v2"]);
+            environment.policy.resources = vec![queue(); resources];
+            if window {
+                environment.traffic.requests = Requests::Maintenance { page: "soon".into() };
+            }
+            if late {
+                environment.observed_at += 2.hours();
+            }
+            if cold {
+                environment.instances.remove(&ReleaseId::from("v1"));
+            }
+            let schema = schema.map(|breaks| preview(Direction::Down, breaks, 0));
+            let target = release("v1");
+            let request = RollbackRequest { target: &target, schema: schema.as_ref() };
+            let plan = rollback(&environment, &request).unwrap();
+            prop_assert_eq!(check(&plan, &environment.traffic, &running(&environment)), []);
+            prop_assert_eq!(plan.computed_id(), plan.id);
+        }
+    }
+}

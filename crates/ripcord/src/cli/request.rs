@@ -44,6 +44,9 @@ pub(crate) struct Abort {
 pub(crate) struct Retry {
     /// A release that was taken back, to deploy it again
     release: Option<String>,
+    /// Return at once instead of following the plan
+    #[arg(long)]
+    detach: bool,
 }
 
 pub(crate) fn promote(args: &Promote, context: &Context) -> Result<(), Failure> {

@@ -55,7 +55,8 @@ mod tests {
         let start = marked.find('«').unwrap();
         let end = marked.find('»').unwrap() - '«'.len_utf8();
         let text = marked.replace(['«', '»'], "");
-        expected.assert_eq(&format!("{}\n", caret("a.toml", &text, start..end)));
+        // The first line keeps the others' indentation, of which each has some, in the snapshot.
+        expected.assert_eq(&format!("at\n{}\n", caret("a.toml", &text, start..end)));
     }
 
     #[test]

@@ -82,9 +82,10 @@ fn addresses(config: &Config) -> Result<(), Failure> {
         {
             let wanted = address.get_ref().0;
             let Some(owner) = taken.insert(wanted, name) else { continue };
-            let whose = match owner == name {
-                true => "as the listen address".to_owned(),
-                false => format!("by environment `{}`", owner.as_str()),
+            let whose = if owner == name {
+                "as the listen address".to_owned()
+            } else {
+                format!("by environment `{}`", owner.as_str())
             };
             return Err(contradiction(
                 config,

@@ -5,7 +5,7 @@ use crate::config::contradiction;
 use crate::config::document::Document;
 use crate::config::problem;
 use crate::config::settings::{self, EnvironmentSettings};
-use crate::config::text::shown;
+use crate::config::text::{Name, shown};
 use crate::failure::{Code, Failure};
 use serde::Deserialize;
 use std::fs::File;
@@ -80,7 +80,7 @@ impl Config {
     pub(crate) fn environment(&self, name: Option<&str>) -> Result<EnvironmentSettings, Failure> {
         let environments = self.document.environments.get_ref();
         let known = || {
-            let names: Vec<&str> = environments.keys().map(|name| name.as_str()).collect();
+            let names: Vec<&str> = environments.keys().map(Name::as_str).collect();
             names.join(", ")
         };
         let found = match name {
@@ -133,7 +133,7 @@ fn read(path: &Path, name: &str) -> Result<String, Failure> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
         unreadable(format!("is not UTF-8 (line {line}, byte {at})")).hint("save it as UTF-8")
     })
 }

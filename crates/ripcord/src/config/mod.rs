@@ -20,7 +20,6 @@ mod schema;
 mod tests;
 
 pub(crate) use caret::caret;
-pub(crate) use document::Document;
 pub(crate) use file::Config;
 pub(crate) use placeholder::{Places, fill};
 pub(crate) use settings::EnvironmentSettings;

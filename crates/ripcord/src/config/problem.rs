@@ -4,10 +4,11 @@ use crate::config::caret::caret;
 use crate::config::suggestion::nearest;
 use crate::failure::{Code, Failure};
 use serde::de::Error;
+use std::fmt::Display;
 use toml::de::Error as TomlError;
 
 /// An impossible value: what is wrong with it, and on the next line what to write instead.
-pub(crate) fn value_error<E: Error>(what: String, hint: String) -> E {
+pub(crate) fn value_error<E: Error>(what: impl Display, hint: impl Display) -> E {
     E::custom(format!("{what}\n{hint}"))
 }
 

@@ -67,28 +67,28 @@ pub(crate) struct Status(#[schemars(range(min = 100, max = 599))] pub(crate) u16
 /// A number and one of these units, such as "30s", "10m" or "7d".
 #[derive(JsonSchema)]
 #[schemars(transparent, rename = "Duration")]
+#[expect(dead_code, reason = "stands for its schema alone")]
 struct DurationText(#[schemars(regex(pattern = "^[0-9]+(ms|s|m|h|d)$"))] String);
 
 /// A share, such as "0.5%".
 #[derive(JsonSchema)]
 #[schemars(transparent, rename = "Percentage")]
+#[expect(dead_code, reason = "stands for its schema alone")]
 struct PercentageText(#[schemars(regex(pattern = "^[0-9]+([.][0-9]{1,2})?%$"))] String);
 
 /// An amount of memory, such as "512MiB".
 #[derive(JsonSchema)]
 #[schemars(transparent, rename = "Bytes")]
+#[expect(dead_code, reason = "stands for its schema alone")]
 struct BytesText(#[schemars(regex(pattern = "^[0-9]+(KiB|MiB|GiB)$"))] String);
 
 /// IP address and port, such as "127.0.0.1:8080".
 #[derive(JsonSchema)]
 #[schemars(transparent, rename = "Address")]
+#[expect(dead_code, reason = "stands for its schema alone")]
 struct AddressText(#[schemars(regex(pattern = "^.+:[0-9]+$"))] String);
 
 impl Duration {
-    pub(crate) const fn of_ms(ms: u64) -> Duration {
-        Duration { ms }
-    }
-
     fn parse(text: &str) -> Option<Duration> {
         let ms = with_unit(text, &DURATION_UNITS)?;
         (ms <= DURATION_MS_MAX).then_some(Duration { ms })

@@ -1,7 +1,7 @@
 //! The JSON schema of `ripcord.toml`, for editors. Generated from the shape; this test keeps the
 //! file in `docs` the same.
 
-use crate::config::Document;
+use crate::config::document::Document;
 use std::fs;
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! What one environment is to be, with every default filled in: what the rest of Ripcord reads.
 
-use crate::config::document::{AuthorityTable, Check, Environment, OnDeadline};
+use crate::config::document::{AuthorityTable, Check, Engine, Environment, OnDeadline, Strategy};
 use crate::config::file::Config;
 use crate::config::quantity::Duration;
 use crate::config::text::Name;
@@ -47,7 +47,11 @@ pub(crate) struct EnvironmentSettings {
 /// The settings of one environment.
 pub(crate) fn of(config: &Config, name: &Name, environment: &Environment) -> EnvironmentSettings {
     let document = config.document();
-    let usual = document.database.as_ref().map(|database| &database.path);
+    // There is one strategy. A second one must reach planning from here.
+    let Strategy::BlueGreen = environment.strategy;
+    let usual = document.database.as_ref().map(|database| match database.engine {
+        Engine::Sqlite => &database.path,
+    });
     let database = environment.database.as_ref().or(usual);
     let policy = policy(config, environment);
     EnvironmentSettings {

@@ -2,6 +2,7 @@
 //! what drifts while none is.
 
 use crate::controller::Controller;
+use crate::controller::crash::Plugged;
 use crate::controller::environment::EnvironmentControl;
 use ripcord_core::plan::{Intent, Plan};
 use ripcord_core::run::{Draft, Event, Subject};
@@ -62,7 +63,8 @@ fn execute(
     plan: &Plan,
 ) -> Result<Halt, ExecuteError> {
     let shutdown = || controller.shutdown.load(Ordering::SeqCst);
-    let halt = Runner::new(plan, &controller.ledger, environment.world(), &shutdown).run();
+    let ledger = Plugged { ledger: &controller.ledger, point: &controller.crash };
+    let halt = Runner::new(plan, &ledger, environment.world(), &shutdown).run();
     environment.wake();
     halt
 }

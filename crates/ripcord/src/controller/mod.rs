@@ -1,5 +1,6 @@
 //! The controller: one process per state directory that owns the ledger and runs the plans.
 
+mod crash;
 pub(crate) mod environment;
 mod executor;
 mod maintenance;
@@ -17,6 +18,7 @@ pub(crate) use planning::Wish;
 pub(crate) use status::{Operation, Phase, Status};
 
 use crate::config::Config;
+use crate::controller::crash::CrashPoint;
 use crate::controller::environment::EnvironmentControl;
 use crate::controller::registry::Registry;
 use crate::failure::{Code, Failure};
@@ -45,6 +47,7 @@ pub(crate) struct Controller {
     pub(crate) environments: BTreeMap<EnvironmentName, Arc<EnvironmentControl>>,
     pub(crate) shutdown: AtomicBool,
     config_path: PathBuf,
+    crash: CrashPoint,
     program: OsString,
     numbering: Mutex<()>,
     fatal: Mutex<Option<String>>,
@@ -96,6 +99,7 @@ impl Controller {
             environments,
             shutdown: AtomicBool::new(false),
             config_path: opening.config.clone(),
+            crash: CrashPoint::from_environment(),
             program: opening.program.clone(),
             numbering: Mutex::new(()),
             fatal: Mutex::new(None),

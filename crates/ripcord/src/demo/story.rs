@@ -31,19 +31,16 @@ pub(crate) fn tell(
     let account = Account::of(&bad.plan, &entries);
     timeline(bad, &entries);
     let forecast = &bad.plan.forecast;
-    let rows = [
-        ("kept", list(&forecast.kept), list(&account.kept)),
-        ("brought back", "all of it".to_owned(), list(&account.restored)),
-        ("hidden", list(&forecast.hidden), list(&account.hidden)),
-        ("gone", list(&forecast.gone), list(&account.gone)),
-        (
-            "users wait",
-            format!("about {}", duration(forecast.notice_ms_max)),
-            format!("{:.0} ms at most", report.max_ms),
-        ),
-    ];
-    let rows: Vec<Vec<String>> =
-        rows.into_iter().map(|(what, said, was)| vec![what.to_owned(), said, was]).collect();
+    let mut rows = Vec::new();
+    row(&mut rows, "kept", &forecast.kept, &account.kept);
+    row(&mut rows, "brought back", &forecast.kept, &account.restored);
+    row(&mut rows, "hidden", &forecast.hidden, &account.hidden);
+    row(&mut rows, "gone", &forecast.gone, &account.gone);
+    rows.push(vec![
+        "users wait".to_owned(),
+        format!("about {}", duration(forecast.notice_ms_max)),
+        format!("{:.0} ms at most", report.max_ms),
+    ]);
     terminal::say(&format!("\n{}", terminal::table(&["", "forecast", "outcome"], &rows)));
     let sign = |good: bool| if good { "✓" } else { "✗" };
     for (good, text) in [
@@ -98,9 +95,15 @@ fn timeline(bad: &Released, entries: &[ripcord_core::run::Entry]) {
     }
 }
 
-fn list(things: &[Counted]) -> String {
-    if things.is_empty() {
-        return "nothing".to_owned();
+/// One line for each thing, what was said beside what was.
+fn row(rows: &mut Vec<Vec<String>>, label: &str, said: &[Counted], was: &[Counted]) {
+    let cell = |things: &[Counted], index: usize| match things.get(index) {
+        Some(thing) => thing.to_string(),
+        None if index == 0 => "nothing".to_owned(),
+        None => String::new(),
+    };
+    for index in 0..said.len().max(was.len()).max(1) {
+        let label = if index == 0 { label.to_owned() } else { String::new() };
+        rows.push(vec![label, cell(said, index), cell(was, index)]);
     }
-    things.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -29,6 +29,7 @@ macro_rules! codes {
             }
 
             /// What it is about, in one line.
+            #[cfg(test)]
             pub(crate) fn title(self) -> &'static str {
                 match self { $(Code::$name => $title,)* }
             }

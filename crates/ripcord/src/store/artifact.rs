@@ -176,9 +176,10 @@ fn startable(config: &Config, found: &Found) -> Result<(), Failure> {
             return Ok(());
         }
         let inside = found.entries.iter().any(|(path, _)| path == program);
-        let hint = match inside {
-            true => format!("write \"./{program}\" for the one in the artifact"),
-            false => "write \"./NAME\" for a program in the artifact".to_owned(),
+        let hint = if inside {
+            format!("write \"./{program}\" for the one in the artifact")
+        } else {
+            "write \"./NAME\" for a program in the artifact".to_owned()
         };
         return wrong(format!("there is no program `{program}` on the PATH"), &hint);
     }
@@ -213,7 +214,7 @@ fn is_executable(metadata: &Metadata) -> bool {
 
 fn in_search_path(program: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&paths)
-        .any(|folder| fs::metadata(folder.join(program)).is_ok_and(|found| is_executable(&found)));
-    found
+    let mut folders = std::env::split_paths(&paths);
+    folders
+        .any(|folder| fs::metadata(folder.join(program)).is_ok_and(|found| is_executable(&found)))
 }

@@ -197,7 +197,9 @@ fn a_full_disk() {
     site.serve();
     site.deploy("v1-good");
     let b = site.deploy("v2-additive");
-    site.dress_with("v2-additive", |text| text.replace("SHOP_RELEASE", "ROUND = \"2\"\nSHOP_RELEASE"));
+    site.dress_with("v2-additive", |text| {
+        text.replace("SHOP_RELEASE", "ROUND = \"2\"\nSHOP_RELEASE")
+    });
     let c = site.freeze();
     let ballast = fill(&disk);
     let answer = site.run(&["deploy", &c]);

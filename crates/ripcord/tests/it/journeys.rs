@@ -32,10 +32,8 @@ fn ctrl_1_resumed_old_leader() {
     let mut site = Site::open();
     site.deploy("v1-good");
     signal(site.controller(), "STOP");
-    let mut frozen = std::mem::replace(
-        site.controller(),
-        std::process::Command::new("true").spawn().unwrap(),
-    );
+    let mut frozen =
+        std::mem::replace(site.controller(), std::process::Command::new("true").spawn().unwrap());
     drop(site.controller().wait());
     site.serve_with(&["--takeover"], &[]);
     let b = site.deploy("v2-additive");

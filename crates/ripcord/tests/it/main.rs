@@ -8,4 +8,3 @@ mod kills;
 mod many;
 mod scenarios;
 mod site;
-mod tour;

@@ -108,9 +108,7 @@ fn scenario_12_no_old_process() {
         let id = site.freeze();
         site.run(&["deploy", &id]).expect(0);
     }
-    site.until("v1 is stopped", Duration::from_secs(10), |site| {
-        site.instances_of("v1").is_empty()
-    });
+    site.until("v1 is stopped", Duration::from_secs(10), |site| site.instances_of("v1").is_empty());
     site.run(&["rollback"]).expect(0);
     assert_eq!(site.answering().as_deref(), Some("v1"));
     site.close();
@@ -135,7 +133,8 @@ fn scenario_13_lock() {
     assert_eq!(site.answering().as_deref(), Some(c.as_str()));
     // Without enough of it, it ends when its time is over.
     site.dress_with("v2-additive", |text| {
-        text.replace("bake = \"0s\"", "bake = \"60s\"").replace("instances = 1", "instances = 2")
+        text.replace("bake = \"0s\"", "bake = \"60s\"")
+            .replace("instances = 1", "instances = 2")
             .replace("SHOP_RELEASE", "ROUND = \"2\"\nSHOP_RELEASE")
     });
     let d = site.freeze();
@@ -158,7 +157,9 @@ fn scenario_13_lock() {
 fn scenario_13_nobody_waits_for_a_person() {
     let mut site = Site::open();
     site.deploy("v1-good");
-    site.dress_with("v2-additive", |text| text.replace("bake = \"0s\"", "bake = \"0s\"\napprove = true"));
+    site.dress_with("v2-additive", |text| {
+        text.replace("bake = \"0s\"", "bake = \"0s\"\napprove = true")
+    });
     let b = site.freeze();
     site.run(&["deploy", &b, "--detach"]).expect(0);
     site.until("it asks for approval", Duration::from_secs(10), |site| {
@@ -265,7 +266,9 @@ fn scenario_31_fix_can_ship() {
     // bad, bad, good: the first releases never become healthy, yet the third ships.
     let first = site.release("never-healthy");
     site.run(&["deploy", &first]).expect(4);
-    site.dress_with("never-healthy", |text| text.replace("SHOP_RELEASE", "ROUND = \"2\"\nSHOP_RELEASE"));
+    site.dress_with("never-healthy", |text| {
+        text.replace("SHOP_RELEASE", "ROUND = \"2\"\nSHOP_RELEASE")
+    });
     let second = site.freeze();
     site.run(&["deploy", &second]).expect(4);
     let good = site.deploy("v2-additive");
@@ -276,7 +279,9 @@ fn scenario_31_fix_can_ship() {
     site.run(&["deploy", &bad]).expect(0);
     let load = site.load(100);
     std::thread::sleep(Duration::from_secs(1));
-    site.dress_with("v3-bad-answers", |text| text.replace("SHOP_RELEASE", "FIX = \"1\"\nSHOP_RELEASE"));
+    site.dress_with("v3-bad-answers", |text| {
+        text.replace("SHOP_RELEASE", "FIX = \"1\"\nSHOP_RELEASE")
+    });
     fs::write(site.project().join("shop.json"), r#"{"banner":"mended","page_size":20}"#).unwrap();
     let fix = site.freeze();
     site.run(&["deploy", &fix]).expect(0);
