@@ -16,6 +16,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Stdio;
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,6 +36,9 @@ const LOCK_ATTEMPTS: u32 = 50;
 
 /// The pause between two looks.
 const POLL: Duration = Duration::from_millis(10);
+
+/// How long the last output of an ended process may take to reach its log.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 
 /// How long what was killed may take to disappear.
 const KILLED_MAX: Duration = Duration::from_secs(5);
@@ -101,6 +105,15 @@ async fn kill_leftovers(status: &Status) {
     while !status.leftovers().is_empty() && Instant::now() < deadline {
         status.kill_leftovers();
         sleep(POLL).await;
+    }
+}
+
+/// Waits until the log has the last words of the process, which are the most wanted ones. Whoever
+/// left the group and holds on to the output is not waited for.
+async fn finish(log: &JoinHandle<()>) {
+    let deadline = Instant::now() + LAST_WORDS_MAX;
+    while !log.is_finished() && Instant::now() < deadline {
+        sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -196,8 +209,8 @@ impl Shim<'_> {
         }
         let refused = self.directory.join(REFUSED_FILE);
         drop(fs::remove_file(&refused));
-        let mut child = match self.spawn() {
-            Ok(child) => child,
+        let (mut child, log) = match self.spawn() {
+            Ok(begun) => begun,
             Err(error) => {
                 let why = format!("the shim cannot start its process: {error}");
                 return Ended::Failed(Failed::CannotStart(why));
@@ -210,11 +223,13 @@ impl Shim<'_> {
             exit = child.wait() => exit,
             _ = self.stop.recv() => {
                 self.end(&mut child).await;
+                finish(&log).await;
                 return Ended::Stopped;
             }
         };
         self.status.last_exit = exit.ok().map(|exit| exit.to_string());
         kill_leftovers(&self.status).await;
+        finish(&log).await;
         self.status.child = None;
         match files::read::<String>(&refused) {
             Ok(Some(why)) => Ended::Failed(Failed::CannotStart(why)),
@@ -224,13 +239,13 @@ impl Shim<'_> {
 
     /// Starts the second stage as the head of a group of its own, its output going to the log.
     /// This must be the thread that lives as long as the shim: the kernel ties the process to it.
-    fn spawn(&self) -> io::Result<Child> {
+    fn spawn(&self) -> io::Result<(Child, JoinHandle<()>)> {
         let empty = || io::Error::new(io::ErrorKind::InvalidInput, "the launcher is empty");
         let (program, arguments) = self.launcher.split_first().ok_or_else(empty)?;
         let (from, to) = io::pipe()?;
         let log = Log::open(&self.spec.log, self.spec.log_bytes_max)?;
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || log.pump(from))?;
-        Command::new(program)
+        let log = std::thread::Builder::new().name("log".to_owned()).spawn(|| log.pump(from))?;
+        let child = Command::new(program)
             .args(arguments)
             .arg(self.directory)
             .env(PARENT_VARIABLE, std::process::id().to_string())
@@ -238,7 +253,8 @@ impl Shim<'_> {
             .stdout(to.try_clone()?)
             .stderr(to)
             .process_group(0)
-            .spawn()
+            .spawn()?;
+        Ok((child, log))
     }
 
     /// Asks the whole group to end, waits, and ends by force what is left.
