@@ -165,6 +165,7 @@ pub(crate) fn into_ledger_error(error: OpenError) -> LedgerError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reader::LedgerReader;
     use crate::sqlite::OpenOptions;
     use jiff::Timestamp;
     use ripcord_core::run::{Draft, Event, Subject};
@@ -195,11 +196,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let ledger = ledger(directory.path());
         let before = ledger.head();
+        // Whoever else has the database open keeps its log from being emptied by closing it.
+        let reader = LedgerReader::open(directory.path()).unwrap();
         let written = ledger.append(draft("once")).unwrap();
         lose(&ledger, before, written.clone());
         assert_eq!(ledger.append(draft("once")).unwrap(), written);
         let log = directory.path().join("ledger.db-wal");
         assert_eq!(std::fs::metadata(log).unwrap().len(), 0, "it is in the database, and synced");
+        assert_eq!(reader.verify(&[]).unwrap().entries, 2);
         // Only what was in doubt is recognised: the same fact happening again is a new entry.
         assert_eq!(ledger.append(draft("once")).unwrap().sequence, written.sequence + 1);
         assert_eq!(ledger.verify(&[]).unwrap().entries, 3);
