@@ -152,3 +152,106 @@ impl History {
         self.warm = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Fence;
+    use crate::plan::fixture::{deploy_plan, rollback_plan};
+    use crate::run::event::TurnReason;
+
+    /// A ledger of plans that began and ended.
+    #[derive(Default)]
+    struct Book(Vec<Entry>);
+
+    impl Book {
+        fn write(&mut self, plan: &Plan, event: Event) {
+            let (environment, plan, step) = (plan.environment.clone(), plan.id.clone(), 0);
+            self.0.push(Entry {
+                sequence: self.0.len() as u64 + 1,
+                subject: Subject::Plan { environment, plan, step },
+                fence: Fence(1),
+                at: Timestamp::UNIX_EPOCH,
+                by: "ann".into(),
+                event,
+                previous: Digest::of_bytes(b""),
+            });
+        }
+
+        /// Runs a plan from one release to another.
+        fn run(&mut self, intent: Intent, from: Option<&str>, to: &str, outcome: Option<Outcome>) {
+            let (_, mut plan) = match intent {
+                Intent::Deploy => deploy_plan(None),
+                Intent::Rollback => rollback_plan(None),
+            };
+            plan.from = from.map(ReleaseId::from);
+            plan.to = to.into();
+            plan.based_on = self.history().generation;
+            plan.id = plan.computed_id();
+            self.write(&plan, Event::PlanStarted { plan: Box::new(plan.clone()) });
+            if let Some(outcome) = outcome {
+                self.write(&plan, Event::Finished { outcome });
+            }
+        }
+
+        fn history(&self) -> History {
+            History::of(&"production".into(), &self.0)
+        }
+    }
+
+    fn back() -> Outcome {
+        Outcome::WentBack(TurnReason::Evidence("errors".into()))
+    }
+
+    fn verified(history: &History) -> Vec<&str> {
+        history.verified.iter().map(|verified| verified.release.as_str()).collect()
+    }
+
+    #[test]
+    fn deploys_and_a_rollback() {
+        let mut book = Book::default();
+        assert_eq!(book.history(), History::default());
+        book.run(Intent::Deploy, None, "v1", Some(Outcome::Live));
+        book.run(Intent::Deploy, Some("v1"), "v2", Some(Outcome::Live));
+        book.run(Intent::Deploy, Some("v2"), "v3", Some(Outcome::Live));
+        let history = book.history();
+        assert_eq!(verified(&history), ["v1", "v2", "v3"]);
+        let before = history.last_verified_before_live();
+        assert_eq!(before.map(|verified| verified.release.as_str()), Some("v2"));
+        assert_eq!(history.warm.map(|(release, _)| release), Some("v2".into()));
+
+        book.run(Intent::Rollback, Some("v3"), "v1", Some(Outcome::Live));
+        let history = book.history();
+        assert_eq!(verified(&history), ["v1"]);
+        assert_eq!(history.live(), Some(&"v1".into()));
+        assert_eq!(history.held.get(&ReleaseId::from("v3")).unwrap(), "rolled back");
+        assert_eq!((history.generation, history.warm), (Generation(4), None));
+        assert_eq!(history.verified[0].replaced_at, None);
+    }
+
+    #[test]
+    fn what_goes_back_is_held_until_it_is_begun_again() {
+        let mut book = Book::default();
+        book.run(Intent::Deploy, None, "v1", Some(Outcome::Live));
+        book.run(Intent::Deploy, Some("v1"), "v2", Some(back()));
+        let history = book.history();
+        assert_eq!(history.live(), Some(&"v1".into()));
+        assert_eq!(history.held.get(&ReleaseId::from("v2")).unwrap(), "errors");
+        assert_eq!(history.running, None);
+        book.run(Intent::Deploy, Some("v1"), "v2", None);
+        let history = book.history();
+        assert!(history.held.is_empty());
+        assert!(history.running.is_some());
+    }
+
+    #[test]
+    fn a_rollback_that_fails_changes_nothing() {
+        let mut book = Book::default();
+        book.run(Intent::Deploy, None, "v1", Some(Outcome::Live));
+        book.run(Intent::Deploy, Some("v1"), "v2", Some(Outcome::Live));
+        let before = book.history();
+        book.run(Intent::Rollback, Some("v2"), "v1", Some(back()));
+        let after = book.history();
+        assert_eq!((after.verified, after.held), (before.verified, before.held));
+    }
+}

@@ -192,3 +192,127 @@ fn name(event: &Event) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn turned() -> Event {
+        Event::TurnedBack { reason: TurnReason::Operator("no".into()) }
+    }
+
+    fn receipt() -> Receipt {
+        Receipt::default()
+    }
+
+    fn failed() -> Event {
+        Event::Failed { kind: FailureKind::Definite, error: "broken".into() }
+    }
+
+    /// The events that could come, in the order of the letters that stand for them.
+    fn event(letter: char) -> Event {
+        match letter {
+            's' => Event::Started,
+            'd' => Event::Succeeded { receipt: receipt() },
+            'f' => failed(),
+            't' => turned(),
+            'u' => Event::UndoStarted,
+            'v' => Event::UndoSucceeded { receipt: receipt() },
+            'x' => Event::UndoFailed { error: "no".into(), commands: vec!["retry".into()] },
+            'r' => Event::Retried,
+            'a' => Event::AbortRequested { reason: "no".into() },
+            'p' => Event::Promoted,
+            'o' => Event::Finished { outcome: Outcome::Live },
+            other => panic!("no event {other}"),
+        }
+    }
+
+    fn take(letters: &str) -> Result<Progress, String> {
+        let mut progress = Progress::default();
+        for letter in letters.chars() {
+            let step = u32::from(!matches!(letter, 't' | 'r' | 'a' | 'p' | 'o'));
+            progress.take(step, &event(letter))?;
+        }
+        Ok(progress)
+    }
+
+    /// Every order of one step's events, legal or not.
+    #[test]
+    fn transitions() {
+        use StepState::{Failed, InDoubt, Stuck, Succeeded, UndoInDoubt, Undone};
+        let legal = |letters: &str, expected: StepState| {
+            assert_eq!(take(letters).unwrap().state(1), Some(expected), "{letters}");
+        };
+        let corrupt = |letters: &str| assert!(take(letters).is_err(), "{letters}");
+        legal("s", InDoubt);
+        legal("ss", InDoubt);
+        legal("sd", Succeeded);
+        legal("ssf", Failed);
+        legal("stu", UndoInDoubt);
+        legal("sdtu", UndoInDoubt);
+        legal("sftuu", UndoInDoubt);
+        legal("sdtuv", Undone);
+        legal("sdtux", Stuck);
+        legal("sdtuxr", UndoInDoubt);
+        legal("sdtuxruv", Undone);
+        legal("sfr", InDoubt);
+        legal("sftr", Failed);
+        legal("sdoa", Succeeded);
+        for letters in [
+            "d", "f", "u", "v", "x", "sdd", "sds", "sdf", "sfs", "sdu", "su", "stsd", "std", "stf",
+            "stv", "stuvu", "stuvx", "stt", "sdod", "sdoo", "tus",
+        ] {
+            corrupt(letters);
+        }
+    }
+
+    #[test]
+    fn attempts_count_in_the_present_direction() {
+        assert_eq!(take("sss").unwrap().attempts(1), 3);
+        assert_eq!(take("ssst").unwrap().attempts(1), 0);
+        assert_eq!(take("ssstuu").unwrap().attempts(1), 2);
+        assert_eq!(take("sssfr").unwrap().attempts(1), 0);
+    }
+
+    #[test]
+    fn requests_are_legal_at_any_time_and_late_ones_change_nothing() {
+        let over = take("sdo").unwrap();
+        for request in ["a", "p", "r"] {
+            assert_eq!(take(&format!("sdo{request}")).unwrap(), over, "{request}");
+        }
+        assert!(take("apr").is_ok());
+    }
+
+    proptest! {
+        /// A prefix of a legal journal is legal: a crash can cut it anywhere.
+        #[test]
+        fn every_prefix_of_a_sound_journal_is_sound(letters in "[sdftuvxrapo]{0,24}") {
+            let mut legal = String::new();
+            for letter in letters.chars() {
+                legal.push(letter);
+                if take(&legal).is_err() {
+                    legal.pop();
+                }
+            }
+            for end in 0..=legal.len() {
+                prop_assert!(take(&legal[..end]).is_ok(), "{} of {legal}", &legal[..end]);
+            }
+        }
+
+        /// Once a plan has turned back, nothing makes it go forward again.
+        #[test]
+        fn turned_back_is_for_good(letters in "[sdftuvxrapo]{0,24}") {
+            let mut legal = String::from("st");
+            for letter in letters.chars() {
+                legal.push(letter);
+                if take(&legal).is_err() {
+                    legal.pop();
+                }
+            }
+            let progress = take(&legal).unwrap();
+            prop_assert!(progress.turned_back.is_some());
+            prop_assert_ne!(progress.state(1), Some(StepState::Succeeded));
+        }
+    }
+}
