@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use expect_test::{Expect, expect};
 
-    fn check(files: &[(&str, &[u8])], expected: Expect) {
+    fn check(files: &[(&str, &[u8])], expected: &Expect) {
         let dir = tempfile::tempdir().unwrap();
         for (name, content) in files {
             fs::write(dir.path().join(name), content).unwrap();
@@ -192,7 +192,7 @@ mod tests {
                 ("20261121101010_t.down.sql", b"SELECT 1"),
                 ("README.md", b"no migration"),
             ],
-            expect![[r"
+            &expect![[r"
                 9 b_b with down
                 10 c
                 20261121101010 t with down
@@ -209,7 +209,7 @@ mod tests {
                 ("3_c.up.sql", b"x"),
                 ("3_c.down.sql", b"x"),
             ],
-            expect![[r"
+            &expect![[r"
                 1 a with down
                 3 c with down
                 no migration between 1 and 3; is a file missing?"]],
@@ -220,45 +220,45 @@ mod tests {
     fn refuses_with_path_and_cure() {
         check(
             &[("1_a.up.sql", b"x"), ("001_b.up.sql", b"x")],
-            expect![
+            &expect![
                 "001_b.up.sql and 1_a.up.sql are both version 1; give one of them another number"
             ],
         );
         check(
             &[("1_a.up.sql", b"x"), ("1_b.down.sql", b"x")],
-            expect![
+            &expect![
                 "1_b.down.sql has no up script of the same number and name beside it; add it or remove this one"
             ],
         );
         check(
             &[("1_a.up.sql", b"x\xff")],
-            expect!["1_a.up.sql is not UTF-8 (byte 1); save it as UTF-8"],
+            &expect!["1_a.up.sql is not UTF-8 (byte 1); save it as UTF-8"],
         );
         check(
             &[("1_a.up.sql", b" -- only a comment\n;\n")],
-            expect!["1_a.up.sql holds no statement; write one or remove the file"],
+            &expect!["1_a.up.sql holds no statement; write one or remove the file"],
         );
         check(
             &[("1_a.up.sql", &vec![b' '; 8 * 1024 * 1024 + 1])],
-            expect![
+            &expect![
                 "1_a.up.sql has 8388609 bytes, more than 8388608; load data apart from migrations"
             ],
         );
         check(
             &[("a.sql", b"x")],
-            expect![[
+            &expect![[
                 r#""a.sql" is not the name of a migration; name it NNN_name.up.sql or NNN_name.down.sql"#
             ]],
         );
         check(
             &[("1_a\u{1b}.up.sql", b"x")],
-            expect![[
+            &expect![[
                 r#""1_a\u{1b}.up.sql" has a control character in its name; name it NNN_name.up.sql or NNN_name.down.sql"#
             ]],
         );
         check(
             &[("99999999999999999999_a.up.sql", b"x")],
-            expect![[
+            &expect![[
                 r#""99999999999999999999_a.up.sql" has a number too large; name it NNN_name.up.sql or NNN_name.down.sql"#
             ]],
         );

@@ -84,12 +84,11 @@ impl Capture {
         self.disarm(connection)?;
         for (at, watched) in self.watched.iter().enumerate() {
             let seen = destroy || watched.extent != Extent::Whole;
-            let tracked = tracker.tables.iter().find(|t| t.before == watched.table.name);
-            if let (true, Some(tracked)) = (seen, tracked) {
-                let pair = tracked.now.as_ref().map(|now| (now, &tracked.columns));
-                if let Some((now, columns)) = pair {
-                    connection.execute_batch(&watched.triggers(at, now, columns, destroy))?;
-                }
+            let fate = tracker.tables.iter().find(|t| t.before == watched.table.name);
+            let now = fate.filter(|_| seen).and_then(|fate| Some((fate, fate.now.as_ref()?)));
+            if let Some((fate, now)) = now {
+                let eye = Eye { watched, at, columns: &fate.columns };
+                connection.execute_batch(&eye.triggers(now, destroy))?;
             }
         }
         self.armed = Some(destroy);
@@ -260,7 +259,8 @@ fn shape(connection: &Connection, table: &Table, columns: &[String]) -> Result<K
         let affinity = "INTEGER".to_owned();
         vec![KeyPart { before: name.into(), after: name.into(), affinity }]
     };
-    let column = |name: &String| KeptColumn { name: name.clone(), after: None, values: 0 };
+    let column =
+        |name: &String| KeptColumn { name: name.clone(), after: None, values: 0, written: 0 };
     Ok(Kept {
         store: String::new(),
         table: table.name.clone(),
@@ -283,8 +283,8 @@ impl Watched {
         let gone = self.shape.table_like(&format!("temp.ripcord_gone_{at}"), &["x".to_owned()]);
         connection.execute_batch(&format!("{image}; {gone}"))?;
         let insert = format!("INSERT INTO temp.ripcord_image_{at} SELECT {}, 1", self.key("t"));
-        let columns: String =
-            self.shape.columns.iter().map(|c| format!(", t.{}", quoted(&c.name))).collect();
+        let columns = self.shape.columns.iter().map(|c| format!(", t.{}", quoted(&c.name)));
+        let columns = columns.collect::<Vec<_>>().concat();
         let table = quoted(&self.table.name);
         if self.extent != Extent::Touched {
             connection.execute_batch(&format!("{insert}{columns} FROM main.{table} AS t"))?;
@@ -324,90 +324,100 @@ impl Watched {
         let part = |part: &KeyPart| format!("{alias}.{}", quoted(&part.before));
         self.shape.key.iter().map(part).collect::<Vec<_>>().join(", ")
     }
+}
 
-    /// The triggers that see rows of this table, by its names of now.
-    fn triggers(
-        &self,
-        at: usize,
-        table: &str,
-        names: &[(String, Option<String>)],
-        destroy: bool,
-    ) -> String {
-        let now = |before: &str| {
-            let found = names.iter().find(|(name, _)| name.eq_ignore_ascii_case(before));
-            match found {
-                Some((_, now)) => now.clone(),
-                // The row's number has the same name all along.
-                None => Some(before.to_owned()),
-            }
-        };
-        let key = |alias: &str| -> Vec<String> {
-            let part = |part: &KeyPart| {
-                now(&part.before).map_or("NULL".into(), |name| format!("{alias}.{}", quoted(&name)))
-            };
-            self.shape.key.iter().map(part).collect()
-        };
-        let into = if destroy { "gone" } else { "image" };
-        let unseen = |alias: &str| {
-            let equal = key(alias)
-                .iter()
-                .enumerate()
-                .map(|(n, v)| format!("k{n} = {v}"))
-                .collect::<Vec<_>>()
-                .join(" AND ");
-            format!("NOT EXISTS (SELECT 1 FROM ripcord_{into}_{at} WHERE {equal})")
-        };
-        let keys = bare_key(&self.shape);
-        let (old, new) = (key("OLD").join(", "), key("NEW").join(", "));
-        let olds: String = self
-            .shape
-            .columns
-            .iter()
-            .map(|column| {
-                now(&column.name).map_or(", NULL".into(), |name| format!(", OLD.{}", quoted(&name)))
-            })
-            .collect();
+/// The triggers that see the rows of one table, by its names of now.
+struct Eye<'a> {
+    watched: &'a Watched,
+    at: usize,
+    columns: &'a [(String, Option<String>)],
+}
+
+impl Eye<'_> {
+    fn triggers(&self, table: &str, destroy: bool) -> String {
+        let (at, shape) = (self.at, &self.watched.shape);
+        let (old, new) = (self.key("OLD").join(", "), self.key("NEW").join(", "));
         let note_old = if destroy {
-            format!("INSERT INTO ripcord_gone_{at} SELECT {old}, 1 WHERE {};", unseen("OLD"))
+            format!(
+                "INSERT INTO ripcord_gone_{at} SELECT {old}, 1 WHERE {};",
+                self.unseen("OLD", "gone")
+            )
         } else {
-            format!("INSERT INTO ripcord_image_{at} SELECT {old}, 1{olds} WHERE {};", unseen("OLD"))
+            format!(
+                "INSERT INTO ripcord_image_{at} SELECT {old}, 1{} WHERE {};",
+                self.old_values(),
+                self.unseen("OLD", "image")
+            )
         };
         let note_new = if destroy {
             String::new()
         } else {
             format!(
-                "INSERT INTO ripcord_image_{at}({keys}, present) SELECT {new}, 0 WHERE {};",
-                unseen("NEW")
+                "INSERT INTO ripcord_image_{at}({keys}, present) SELECT {new}, 0 WHERE {unseen};",
+                keys = bare_key(shape),
+                unseen = self.unseen("NEW", "image")
             )
         };
-        let mut seen: Vec<String> = self
-            .shape
-            .key
-            .iter()
-            .map(|part| part.before.clone())
-            .filter(|_| !self.shape.by_rowid)
-            .chain(self.shape.columns.iter().map(|column| column.name.clone()))
-            .filter_map(|name| now(&name))
-            .map(|name| quoted(&name))
-            .collect();
-        seen.dedup();
-        // A statement that sets only added columns changes nothing that was there before.
-        let of =
-            if self.shape.by_rowid { String::new() } else { format!("OF {}", seen.join(", ")) };
         let table = quoted(table);
         let on = |event: &str, time: &str, of: &str, body: &str| {
             let verb = event.to_uppercase();
             format!(
                 "CREATE TEMP TRIGGER ripcord_see_{event}_{at} {time} {verb} {of} ON main.{table}
-                     BEGIN {body} END;"
+                 BEGIN {body} END;"
             )
         };
-        let mut all = on("update", "BEFORE", &of, &format!("{note_old} {note_new}"));
+        let mut all = on("update", "BEFORE", &self.of(), &format!("{note_old} {note_new}"));
         all.push_str(&on("delete", "BEFORE", "", &note_old));
         if !destroy {
             all.push_str(&on("insert", "AFTER", "", &note_new));
         }
         all
+    }
+
+    /// A statement that sets only added columns changes nothing that was there before.
+    fn of(&self) -> String {
+        let shape = &self.watched.shape;
+        if shape.by_rowid {
+            return String::new();
+        }
+        let key = shape.key.iter().map(|part| &part.before);
+        let names = key.chain(shape.columns.iter().map(|column| &column.name));
+        let names: Vec<String> =
+            names.filter_map(|name| self.now(name)).map(|name| quoted(&name)).collect();
+        format!("OF {}", names.join(", "))
+    }
+
+    fn old_values(&self) -> String {
+        let value = |name: &str| {
+            self.now(name).map_or(", NULL".into(), |name| format!(", OLD.{}", quoted(&name)))
+        };
+        let columns = self.watched.shape.columns.iter();
+        columns.map(|column| value(&column.name)).collect::<Vec<_>>().concat()
+    }
+
+    /// The condition that the row has not been noted before.
+    fn unseen(&self, alias: &str, into: &str) -> String {
+        let key = self.key(alias);
+        let equal: Vec<String> =
+            key.iter().enumerate().map(|(n, value)| format!("k{n} = {value}")).collect();
+        let equal = equal.join(" AND ");
+        format!("NOT EXISTS (SELECT 1 FROM ripcord_{into}_{} WHERE {equal})", self.at)
+    }
+
+    fn key(&self, alias: &str) -> Vec<String> {
+        let part = |part: &KeyPart| {
+            let name = self.now(&part.before);
+            name.map_or("NULL".into(), |name| format!("{alias}.{}", quoted(&name)))
+        };
+        self.watched.shape.key.iter().map(part).collect()
+    }
+
+    fn now(&self, before: &str) -> Option<String> {
+        match self.columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(before)) {
+            Some((_, now)) => now.clone(),
+            // The row's number has the same name all along.
+            None => Some(before.to_owned()),
+        }
     }
 }
 

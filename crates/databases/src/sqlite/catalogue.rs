@@ -1,4 +1,4 @@
-//! Reading the catalogue: the user's objects, in canonical form for comparison and in SQLite's
+//! Reading the catalogue: the user's objects, in canonical form for comparison and in `SQLite`'s
 //! own words for making them again.
 
 use crate::sql::{Kind, Token, tokens};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Catalogue {
     pub(crate) snapshot: Snapshot,
-    /// The definitions as SQLite keeps them.
+    /// The definitions as `SQLite` keeps them.
     pub(crate) sql: Vec<(ObjectName, String)>,
     /// The tables, with what their definitions mean.
     pub(crate) tables: Vec<Table>,
@@ -85,7 +85,7 @@ impl Catalogue {
         self.snapshot.digest()
     }
 
-    /// The table of this name, as SQLite compares names.
+    /// The table of this name, as `SQLite` compares names.
     pub(crate) fn table(&self, name: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.name.eq_ignore_ascii_case(name))
     }
@@ -106,7 +106,7 @@ impl Table {
         self.columns.iter().filter(|column| !column.generated)
     }
 
-    /// The column of this name, as SQLite compares names.
+    /// The column of this name, as `SQLite` compares names.
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
     }

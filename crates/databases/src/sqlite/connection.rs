@@ -6,12 +6,15 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-/// How long one attempt to get a lock waits inside SQLite.
+/// How long one attempt to get a lock waits inside `SQLite`.
 const LOCK_SLICE: Duration = Duration::from_millis(20);
+
+/// How often the watcher looks at the time and at the ticket.
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// How long a reader waits for a lock.
 const READ_WAIT: Duration = Duration::from_secs(5);
@@ -53,7 +56,7 @@ impl Session {
         Ok(Session { connection, foreign })
     }
 
-    /// Runs something of somebody else's: SQLite itself refuses what would leave the transaction
+    /// Runs something of somebody else's: `SQLite` itself refuses what would leave the transaction
     /// or touch Ripcord's own tables, however it is written.
     pub(crate) fn guarded<T>(&self, run: impl FnOnce() -> Result<T>) -> Result<T> {
         self.foreign.store(true, Ordering::Relaxed);
@@ -122,7 +125,7 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Option<Connection>> {
     Ok(Some(connection))
 }
 
-/// Refuses versions of SQLite whose WAL can be corrupted by a reset at the wrong moment.
+/// Refuses versions of `SQLite` whose WAL can be corrupted by a reset at the wrong moment.
 fn check_version(number: i32) -> Result<()> {
     if (3_007_000..=3_051_002).contains(&number) {
         let why = format!("SQLite {number} can corrupt a database in WAL mode; link a newer one");
@@ -196,19 +199,20 @@ pub(crate) fn supervised<T: Send>(
     let watch = Watch::new(ticket.deadline_ms);
     let handle = session.connection.get_interrupt_handle();
     let mut late = false;
+    let (done, is_done) = mpsc::channel::<()>();
     let result = std::thread::scope(|scope| {
         let watch = &watch;
         let worker = scope.spawn(move || {
+            // Dropped at the end, even of a panic, which ends the watching at once.
+            let _done = done;
             let result = work(&session, watch);
+            watch.ending.store(true, Ordering::SeqCst);
             if result.is_err() {
                 session.roll_back();
             }
             result
         });
-        let mut nap = Duration::from_micros(200);
-        while !worker.is_finished() {
-            std::thread::sleep(nap);
-            nap = (nap * 2).min(Duration::from_millis(10));
+        while is_done.recv_timeout(GLANCE) == Err(mpsc::RecvTimeoutError::Timeout) {
             late = Instant::now() >= watch.deadline;
             let stop = (ticket.stop)();
             if stop {

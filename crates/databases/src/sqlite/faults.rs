@@ -3,6 +3,7 @@
 
 use crate::sqlite::connection::Session;
 use crate::sqlite::ensure::Request;
+use crate::sqlite::scratch::WHOLE_BYTES_MAX;
 use crate::sqlite::trouble::Result;
 
 /// What to break.
@@ -21,30 +22,41 @@ pub(crate) struct Faults {
     /// The most pages that the database may have.
     #[cfg(test)]
     pub(crate) pages_max: Option<u32>,
+    /// Takes every database for one too large to copy whole.
+    #[cfg(test)]
+    pub(crate) all_are_large: bool,
 }
 
 #[cfg(not(test))]
 #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "tests fail where this does not")]
 impl Faults {
-    pub(crate) fn limit_pages(&self, _: &Session) -> Result<()> {
+    pub(crate) fn whole_bytes_max(self) -> i64 {
+        WHOLE_BYTES_MAX
+    }
+
+    pub(crate) fn limit_pages(self, _: &Session) -> Result<()> {
         Ok(())
     }
 
-    pub(crate) fn mark_apart(&self, _: &Session, _: &Request<'_>) -> Result<()> {
+    pub(crate) fn mark_apart(self, _: &Session, _: &Request<'_>) -> Result<()> {
         Ok(())
     }
 
-    pub(crate) fn before_commit(&self) -> Result<()> {
+    pub(crate) fn before_commit(self) -> Result<()> {
         Ok(())
     }
 
-    pub(crate) fn after_commit(&self) -> Result<()> {
+    pub(crate) fn after_commit(self) -> Result<()> {
         Ok(())
     }
 }
 
 #[cfg(test)]
 impl Faults {
+    pub(crate) fn whole_bytes_max(&self) -> i64 {
+        if self.all_are_large { 0 } else { WHOLE_BYTES_MAX }
+    }
+
     pub(crate) fn limit_pages(&self, session: &Session) -> Result<()> {
         if let Some(pages) = self.pages_max {
             let sql = format!("PRAGMA max_page_count = {pages}");

@@ -98,17 +98,15 @@ fn create(connection: &Connection, kept: &Kept) -> Result<()> {
 }
 
 fn count_values(connection: &Connection, kept: &mut Kept, table: &Table) -> Result<()> {
-    let count = |at: usize, column: &KeptColumn| match &column.after {
-        Some(_) => {
+    let count = |at: usize, column: &KeptColumn| {
+        if column.after.is_some() {
             let same = same(&format!("o{at}"), &format!("n{at}"));
-            format!("sum(NOT {same})")
+            return format!("sum(NOT {same}), 0");
         }
-        None => {
-            let default = table.column(&column.name).and_then(|c| c.default.as_deref());
-            // Only a plain literal can be compared; other defaults count as values.
-            let literal = default.filter(|text| is_literal(text)).unwrap_or("NULL");
-            format!("sum(o{at} IS NOT NULL AND o{at} IS NOT {literal})")
-        }
+        let default = table.column(&column.name).and_then(|c| c.default.as_deref());
+        // Only a plain literal can be compared; with other defaults every value counts.
+        let literal = default.filter(|text| is_literal(text)).unwrap_or("NULL");
+        format!("sum(o{at} IS NOT NULL), sum(o{at} IS NOT NULL AND o{at} IS NOT {literal})")
     };
     let counts: Vec<String> =
         kept.columns.iter().enumerate().map(|(at, column)| count(at, column)).collect();
@@ -119,7 +117,8 @@ fn count_values(connection: &Connection, kept: &mut Kept, table: &Table) -> Resu
         format!("SELECT {} FROM main.{} WHERE state = 'u'", counts.join(", "), quoted(&kept.store));
     connection.query_row(&sql, [], |row| {
         for (at, column) in kept.columns.iter_mut().enumerate() {
-            column.values = row.get::<_, Option<u64>>(at)?.unwrap_or(0);
+            column.values = row.get::<_, Option<u64>>(2 * at)?.unwrap_or(0);
+            column.written = row.get::<_, Option<u64>>(2 * at + 1)?.unwrap_or(0);
         }
         Ok(())
     })?;
@@ -179,7 +178,7 @@ impl Fill<'_> {
         }
         self.insert(
             "'u'",
-            &[('o', self.old()), ('n', self.new())],
+            &[('o', self.old()), ('n', self.left())],
             &format!(
                 "{} AS i JOIN main.{table} AS t ON {} WHERE i.present = 1 AND ({}) AND {}",
                 self.image,
@@ -194,7 +193,7 @@ impl Fill<'_> {
     fn inserted(&self, table: &str) -> Result<u64> {
         self.insert(
             "'i'",
-            &[('n', self.new()), ('a', self.added())],
+            &[('n', self.left()), ('a', self.added())],
             &format!(
                 "{} AS i JOIN main.{table} AS t ON {} WHERE i.present = 0",
                 self.image,
@@ -210,7 +209,7 @@ impl Fill<'_> {
         self.insert_keyed(
             &key,
             "'i'",
-            &[('n', self.new()), ('a', self.added())],
+            &[('n', self.left()), ('a', self.added())],
             &format!(
                 "main.{table} AS t WHERE NOT EXISTS (SELECT 1 FROM {} AS i WHERE {})",
                 self.image,
@@ -230,18 +229,20 @@ impl Fill<'_> {
         values: &[(char, Vec<String>)],
         from: &str,
     ) -> Result<u64> {
-        let mut names = String::new();
-        let mut sources = String::new();
+        let mut names = Vec::new();
+        let mut sources = Vec::new();
         for (prefix, columns) in values {
             for (at, column) in columns.iter().enumerate() {
-                names.push_str(&format!(", {prefix}{at}"));
-                sources.push_str(&format!(", {column}"));
+                names.push(format!(", {prefix}{at}"));
+                sources.push(format!(", {column}"));
             }
         }
         let sql = format!(
-            "INSERT INTO main.{}({}, state{names}) SELECT {key}, {state}{sources} FROM {from}",
+            "INSERT INTO main.{}({}, state{}) SELECT {key}, {state}{} FROM {from}",
             quoted(&self.kept.store),
             bare_key(self.kept),
+            names.concat(),
+            sources.concat(),
         );
         Ok(self.connection.execute(&sql, [])? as u64)
     }
@@ -250,7 +251,7 @@ impl Fill<'_> {
         (0..self.kept.columns.len()).map(|at| format!("i.o{at}")).collect()
     }
 
-    fn new(&self) -> Vec<String> {
+    fn left(&self) -> Vec<String> {
         let value = |column: &KeptColumn| match &column.after {
             Some(after) => format!("t.{}", quoted(after)),
             None => "NULL".to_owned(),

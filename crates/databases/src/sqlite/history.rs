@@ -26,8 +26,8 @@ pub(crate) fn apply(session: &Session, script: &MigrationScript) -> Result<Passe
     }
     let up = Script::parse(&up_file(migration), &script.up)?;
     let overlay = earlier.map(|record| record.kept).unwrap_or_default();
-    let passage = Passage { script: Some(&up), goal: None, overlay: &overlay };
-    let passed = pass(session, &passage)?;
+    let way = Passage { script: Some(&up), goal: None, overlay: &overlay };
+    let passed = pass(session, &way)?;
     remember(connection, script, true, &passed, &passed.pairs)?;
     Ok(passed)
 }
@@ -45,16 +45,16 @@ pub(crate) fn take_back(session: &Session, script: &MigrationScript) -> Result<P
     }
     same_schema(connection, &record.after, &script.migration)?;
     let text = script.down.as_ref().or(record.script.down.as_ref());
-    let parsed = text.map(|text| Script::parse(&down_file(&script.migration), text));
-    let (down, refused) = match parsed {
+    let read = text.map(|text| Script::parse(&down_file(&script.migration), text));
+    let (down, refused) = match read {
         Some(Ok(down)) => (Some(down), None),
         Some(Err(why)) => (None, Some(why.to_string())),
         None => (None, None),
     };
     let back: Vec<Pair> = record.pairs.iter().map(Pair::reversed).collect();
     let goal = Some((&record.before, back.as_slice()));
-    let passage = Passage { script: down.as_ref(), goal, overlay: &record.kept };
-    let mut passed = pass(session, &passage)?;
+    let way = Passage { script: down.as_ref(), goal, overlay: &record.kept };
+    let mut passed = pass(session, &way)?;
     if let Some(why) = refused {
         passed.script = DownReview::Fails(why);
     }
@@ -77,8 +77,8 @@ pub(crate) fn redo(session: &Session, script: &MigrationScript) -> Result<Passed
     same_schema(connection, &record.before, &script.migration)?;
     let up = Script::parse(&up_file(&script.migration), &record.script.up)?;
     let goal = Some((&record.after, record.pairs.as_slice()));
-    let passage = Passage { script: Some(&up), goal, overlay: &record.kept };
-    let passed = pass(session, &passage)?;
+    let way = Passage { script: Some(&up), goal, overlay: &record.kept };
+    let passed = pass(session, &way)?;
     remember(connection, &record.script, true, &passed, &record.pairs)?;
     Ok(passed)
 }

@@ -91,7 +91,7 @@ pub(crate) fn references(connection: &Connection, catalogue: &Catalogue) -> Resu
 pub(crate) fn told(findings: &[String]) -> String {
     let mut told = findings.iter().take(TOLD_MAX).cloned().collect::<Vec<_>>().join("; ");
     if findings.len() > TOLD_MAX {
-        told.push_str(&format!("; and {} more", findings.len() - TOLD_MAX));
+        told = format!("{told}; and {} more", findings.len() - TOLD_MAX);
     }
     told
 }

@@ -48,6 +48,8 @@ pub(crate) struct KeptColumn {
     /// How many updated rows have another value after than before; for a dropped column, how
     /// many values there were.
     pub(crate) values: u64,
+    /// For a dropped column, how many of the values were not its default.
+    pub(crate) written: u64,
 }
 
 /// Which side of the transition a table stands on.
@@ -126,6 +128,9 @@ impl Kept {
         if kept.after.is_some() {
             kept.deleted = 0;
             kept.columns.retain(|column| column.after.is_none());
+            for column in &mut kept.columns {
+                column.values = column.written;
+            }
         }
         kept.counted()
     }

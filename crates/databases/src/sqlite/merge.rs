@@ -91,7 +91,7 @@ pub(crate) fn guard(connection: &Connection, overlay: &[Kept], now: &Catalogue) 
 /// Brings everything back that [`guard`] did not find taken, into the tables of `now`.
 pub(crate) fn merge(connection: &Connection, overlay: &[Kept], now: &Catalogue) -> Result<Merged> {
     let mut merged = Merged::default();
-    let merges: Vec<Merge<'_>> = overlay
+    let tables: Vec<Merge<'_>> = overlay
         .iter()
         .enumerate()
         .filter_map(|(at, kept)| {
@@ -99,20 +99,20 @@ pub(crate) fn merge(connection: &Connection, overlay: &[Kept], now: &Catalogue) 
         })
         .collect();
     let orphans_are_usual = !crate::sqlite::integrity::orphans(connection)?.is_empty();
-    let removed = settle(&merges, Merge::remove_inserted)?;
-    let mut totals = vec![0; merges.len()];
-    for merge in &merges {
+    let removed = settle(&tables, Merge::remove_inserted)?;
+    let mut totals = vec![0; tables.len()];
+    for merge in &tables {
         merge.clear_way()?;
         merge.update(&mut merged)?;
     }
-    if merges.iter().any(|merge| merge.kept.deleted > 0) {
-        totals = settle(&merges, |merge| merge.insert_deleted(!orphans_are_usual, false))?;
+    if tables.iter().any(|merge| merge.kept.deleted > 0) {
+        totals = settle(&tables, |merge| merge.insert_deleted(!orphans_are_usual, false))?;
         // A row's number is not its own: where another row has it now, the old one gets a new one.
-        for (at, merge) in merges.iter().enumerate().filter(|(_, merge)| merge.kept.by_rowid) {
+        for (at, merge) in tables.iter().enumerate().filter(|(_, merge)| merge.kept.by_rowid) {
             totals[at] += merge.insert_deleted(!orphans_are_usual, true)?;
         }
     }
-    for (at, merge) in merges.iter().enumerate() {
+    for (at, merge) in tables.iter().enumerate() {
         merge.report(totals[at], removed[at], &mut merged)?;
     }
     for at in 0..overlay.len() {
@@ -122,11 +122,11 @@ pub(crate) fn merge(connection: &Connection, overlay: &[Kept], now: &Catalogue) 
 }
 
 /// Repeats an act over all tables until it changes nothing more.
-fn settle<'m>(merges: &[Merge<'m>], act: impl Fn(&Merge<'m>) -> Result<u64>) -> Result<Vec<u64>> {
-    let mut totals = vec![0; merges.len()];
+fn settle<'m>(tables: &[Merge<'m>], act: impl Fn(&Merge<'m>) -> Result<u64>) -> Result<Vec<u64>> {
+    let mut totals = vec![0; tables.len()];
     for _ in 0..PASSES_MAX {
         let mut progress = 0;
-        for (at, merge) in merges.iter().enumerate() {
+        for (at, merge) in tables.iter().enumerate() {
             let changed = act(merge)?;
             totals[at] += changed;
             progress += changed;
@@ -152,21 +152,21 @@ impl Merge<'_> {
         if self.kept.inserted == 0 {
             return Ok(0);
         }
-        let mut unreferred = String::new();
+        let mut unreferred = Vec::new();
         for reference in crate::sqlite::integrity::references(self.connection, self.now)? {
             if reference.parent.eq_ignore_ascii_case(&self.table.name) {
                 let equal = reference
                     .columns
                     .iter()
                     .map(|(child, parent)| format!("c.{} = t.{}", quoted(child), quoted(parent)));
-                unreferred.push_str(&format!(
+                unreferred.push(format!(
                     " AND NOT EXISTS (SELECT 1 FROM main.{} AS c WHERE {})",
                     quoted(&reference.child),
                     equal.collect::<Vec<_>>().join(" AND ")
                 ));
             }
         }
-        let sql = format!("{} {unreferred}", self.delete_kept('i'));
+        let sql = format!("{} {}", self.delete_kept('i'), unreferred.concat());
         Ok(self.connection.execute(&sql, [])? as u64)
     }
 
@@ -210,7 +210,7 @@ impl Merge<'_> {
             if guarded {
                 let changed = same(&old, &format!("k.n{n}"));
                 let free = self.free(i64::try_from(n).unwrap_or(i64::MAX));
-                wanted.push_str(&format!(" AND NOT {changed} AND {free}"));
+                wanted = format!("{wanted} AND NOT {changed} AND {free}");
             }
             let differs = format!("NOT {}", same(&format!("t.{name}"), &old));
             let update = format!(
@@ -295,7 +295,7 @@ impl Merge<'_> {
             let at = stored.iter().position(|stored| stored.eq_ignore_ascii_case(name));
             at.map_or("NULL".to_owned(), |at| values[at + offset].clone())
         };
-        let mut conditions = String::new();
+        let mut conditions = Vec::new();
         for reference in crate::sqlite::integrity::references(self.connection, self.now)? {
             if !reference.child.eq_ignore_ascii_case(&self.table.name) {
                 continue;
@@ -306,14 +306,14 @@ impl Merge<'_> {
                 .columns
                 .iter()
                 .map(|(child, parent)| format!("p.{} = {}", quoted(parent), value(child)));
-            conditions.push_str(&format!(
+            conditions.push(format!(
                 " AND ({} OR EXISTS (SELECT 1 FROM main.{} AS p WHERE {}))",
                 absent.collect::<Vec<_>>().join(" OR "),
                 quoted(&reference.parent),
                 equal.collect::<Vec<_>>().join(" AND ")
             ));
         }
-        Ok(conditions)
+        Ok(conditions.concat())
     }
 
     fn report(&self, inserted: u64, removed: u64, merged: &mut Merged) -> Result<()> {

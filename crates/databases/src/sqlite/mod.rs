@@ -1,4 +1,4 @@
-//! SQLite as a target database.
+//! `SQLite` as a target database.
 //!
 //! A connection is opened for each operation, so that the application's own use of the file is
 //! never in the way of ours for longer than the operation lasts. The application may go on
@@ -141,7 +141,8 @@ impl Database for SqliteDatabase {
     fn preview(&self, direction: Direction, scripts: &[MigrationScript]) -> Result<SchemaPreview> {
         let live = open_to_read(&self.options.path)?;
         let environment = &self.options.environment;
-        Ok(preview::preview(live.as_ref(), direction, scripts, environment)?)
+        let whole_bytes_max = self.faults.whole_bytes_max();
+        Ok(preview::preview(live.as_ref(), direction, scripts, environment, whole_bytes_max)?)
     }
 
     fn back_up(&self, name: &str, ticket: &Ticket<'_>) -> Result<Receipt> {

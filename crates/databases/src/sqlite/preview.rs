@@ -28,8 +28,9 @@ pub(crate) fn preview(
     direction: Direction,
     scripts: &[MigrationScript],
     environment: &str,
+    whole_bytes_max: i64,
 ) -> Result<SchemaPreview> {
-    let scratch = Scratch::of(live, environment)?;
+    let scratch = Scratch::of(live, environment, whole_bytes_max)?;
     let scripts = match direction {
         Direction::Up => scripts.to_vec(),
         Direction::Down => as_recorded(&scratch.session.connection, scripts)?,

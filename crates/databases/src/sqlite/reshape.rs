@@ -1,6 +1,6 @@
 //! Bringing a schema to an exact form from a record, whatever it is now, without losing a row.
 //!
-//! SQLite can change little of a table in place, so a table that differs is made anew from its own
+//! `SQLite` can change little of a table in place, so a table that differs is made anew from its own
 //! old definition and its rows are copied over, with the kept values of columns that return.
 
 use crate::sql::quoted;
@@ -208,7 +208,7 @@ impl Reshape<'_> {
             source.column(before).or_else(|| source.column(name))
         };
         let kept = self.goal.overlay.iter().find(|kept| kept.table == table.name);
-        let join = kept.and_then(|kept| self.join(kept, source));
+        let join = kept.and_then(|kept| Self::join(kept, source));
         let (mut names, mut values) = (Vec::new(), Vec::new());
         if let (Some(to), Some(from), true) =
             (table.rowid(), source.rowid(), !table.key_is_number())
@@ -246,7 +246,7 @@ impl Reshape<'_> {
     }
 
     /// How the kept values of a row are found.
-    fn join(&self, kept: &Kept, source: &Table) -> Option<String> {
+    fn join(kept: &Kept, source: &Table) -> Option<String> {
         let mut equal = Vec::new();
         for (at, part) in kept.key.iter().enumerate() {
             let name = if kept.by_rowid {

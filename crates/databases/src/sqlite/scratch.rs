@@ -10,7 +10,7 @@ use rusqlite::backup::Backup;
 use rusqlite::types::Value;
 
 /// The largest database that is copied whole, in bytes.
-const WHOLE_BYTES_MAX: i64 = 64 << 20;
+pub(crate) const WHOLE_BYTES_MAX: i64 = 64 << 20;
 
 /// The copy.
 #[derive(Debug)]
@@ -21,7 +21,11 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    pub(crate) fn of(live: Option<&Connection>, environment: &str) -> Result<Scratch> {
+    pub(crate) fn of(
+        live: Option<&Connection>,
+        environment: &str,
+        whole_bytes_max: i64,
+    ) -> Result<Scratch> {
         let mut memory = Connection::open_in_memory()?;
         let has_rows = match live {
             None => true,
@@ -31,7 +35,7 @@ impl Scratch {
                     [],
                     |row| row.get(0),
                 )?;
-                let whole = bytes < WHOLE_BYTES_MAX;
+                let whole = bytes < whole_bytes_max;
                 if whole {
                     let pause = std::time::Duration::from_millis(5);
                     Backup::new(live, &mut memory)?.run_to_completion(4_096, pause, None)?;

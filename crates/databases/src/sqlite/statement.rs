@@ -1,4 +1,4 @@
-//! What a statement is, as far as undo and review need to know. SQLite itself judges its syntax:
+//! What a statement is, as far as undo and review need to know. `SQLite` itself judges its syntax:
 //! what is not recognised here is opaque, and treated as if it did everything.
 
 use crate::error::MigrationError;
@@ -63,7 +63,7 @@ pub(crate) enum Statement {
     },
     /// Reads, or maintains what the catalogue does not show (ANALYZE, REINDEX).
     Harmless,
-    /// Anything else that SQLite may understand.
+    /// Anything else that `SQLite` may understand.
     Opaque,
 }
 

@@ -176,7 +176,7 @@ fn counted_gone(connection: &Connection, statement: &Statement) -> Result<Option
     Ok(Some(Counted { what, unit, count }))
 }
 
-/// Says in which file and line something failed, with a caret where SQLite knows the place.
+/// Says in which file and line something failed, with a caret where `SQLite` knows the place.
 fn located(trouble: Trouble, file: &str, step: &Step) -> Trouble {
     let Trouble::Sql(error) = &trouble else { return trouble };
     if !matches!(Failure::from(Trouble::Sql(clone_code(error))), Failure::Definite(_))

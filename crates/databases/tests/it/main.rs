@@ -1,9 +1,13 @@
-//! Changes of real SQLite files, made and taken back.
+//! Changes of real `SQLite` files, made and taken back.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backups;
 mod changes;
 mod down;
+mod kill;
 mod preview;
 mod property;
 mod protocol;
+mod references;
 mod world;

@@ -15,21 +15,21 @@ INSERT INTO audit VALUES(1, 'x'), (2, 'y');
 fn shown(preview: &SchemaPreview) -> String {
     let forecast = &preview.forecast;
     let list = |name: &str, counts: &[ripcord_core::schema::Counted]| {
-        counts.iter().map(|counted| format!("{name} {counted}\n")).collect::<String>()
+        counts.iter().map(|counted| format!("{name} {counted}\n")).collect::<Vec<_>>()
     };
-    let mut text = list("kept", &forecast.kept);
-    text += &list("hidden", &forecast.hidden);
-    text += &list("gone", &forecast.gone);
+    let mut text: Vec<String> = list("kept", &forecast.kept);
+    text.extend(list("hidden", &forecast.hidden));
+    text.extend(list("gone", &forecast.gone));
     for caveat in &forecast.caveats {
-        text += &format!("caveat {caveat}\n");
+        text.push(format!("caveat {caveat}\n"));
     }
     for why in preview.breaks_old_code() {
-        text += &format!("breaks {why}\n");
+        text.push(format!("breaks {why}\n"));
     }
-    text
+    text.concat()
 }
 
-fn check(up: &str, expected: Expect) {
+fn check(up: &str, expected: &Expect) {
     let world = World::new(SQL);
     let before = (world.digest(), world.prints());
     let result = world.database.preview(Direction::Up, &[script(3, up, None)]);
@@ -48,7 +48,7 @@ fn check(up: &str, expected: Expect) {
 fn prices() {
     check(
         "ALTER TABLE orders DROP COLUMN note; DROP TABLE audit; UPDATE orders SET total = 2",
-        expect![[r"
+        &expect![[r"
             kept 2 values of orders.note
             kept 2 values of orders.total
             kept 2 rows of audit
@@ -59,51 +59,51 @@ fn prices() {
     check(
         "-- ripcord: destroy the law says so\nDELETE FROM orders WHERE id > 1;
          -- ripcord: destroy likewise\nDROP TABLE audit",
-        expect![[r"
+        &expect![[r"
             gone 2 rows of audit
             gone 2 rows of orders
             breaks table audit is dropped
         "]],
     );
-    check("ALTER TABLE orders ADD gift TEXT; CREATE INDEX i ON orders(gift)", expect![""]);
+    check("ALTER TABLE orders ADD gift TEXT; CREATE INDEX i ON orders(gift)", &expect![""]);
 }
 
 #[test]
 fn says_where_scripts_are_wrong() {
     check(
         "SELECT 1;\n\nALTER TABEL orders ADD x",
-        expect![[r#"
+        &expect![[r#"
         003_test.up.sql:3: near "TABEL": syntax error
           ALTER TABEL orders ADD x
                 ^"#]],
     );
     check(
         "UPDATE orders\n SET what_ever = 1",
-        expect![[r#"
+        &expect![[r"
             003_test.up.sql:1: no such column: what_ever
               UPDATE orders
-              ^"#]],
+              ^"]],
     );
     check(
         "CREATE UNIQUE INDEX i ON audit(1)",
-        expect![[r"
+        &expect![[r"
         003_test.up.sql:1: UNIQUE constraint failed: index 'i'
           CREATE UNIQUE INDEX i ON audit(1)
           ^"]],
     );
     check(
         "SELECT 1;\nCOMMIT",
-        expect![
+        &expect![
             "003_test.up.sql:2: COMMIT is not allowed: a change is one transaction of Ripcord's, so that it happens whole or not at all; remove it"
         ],
     );
     check(
         "DELETE FROM ripcord_fence",
-        expect!["003_test.up.sql:1: ripcord_fence is Ripcord's own; scripts must leave it alone"],
+        &expect!["003_test.up.sql:1: ripcord_fence is Ripcord's own; scripts must leave it alone"],
     );
     check(
         "CREATE TABLE c(p REFERENCES orders(id)); INSERT INTO c VALUES(99)",
-        expect![[r"
+        &expect![[r"
         003_test.up.sql:1: FOREIGN KEY constraint failed
           INSERT INTO c VALUES(99)
           ^"]],

@@ -97,15 +97,15 @@ impl Case {
         };
         // Replacing needs a value for `c` where there is one.
         let table = table.replace("NOT NULL, d", "NOT NULL DEFAULT '-', d");
-        let mut sql = format!("CREATE TABLE t({table};");
+        let mut sql = vec![format!("CREATE TABLE t({table};")];
         for (key, a, b) in &self.rows {
             let b = b.map_or("NULL".to_owned(), |b| b.to_string());
-            sql += &format!(
+            sql.push(format!(
                 "INSERT OR IGNORE INTO t VALUES({key}, {key}, {a}, {b}, 'c{key}', x'0{}');",
                 key % 10
-            );
+            ));
         }
-        sql
+        sql.concat()
     }
 }
 

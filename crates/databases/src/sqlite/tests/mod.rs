@@ -140,3 +140,26 @@ fn a_full_disk_is_a_clean_refusal() {
     world.ensure(Wanted::Unmade).unwrap();
     assert_eq!(world.state(), before);
 }
+
+#[test]
+fn a_large_database_is_rehearsed_without_its_rows() {
+    let up = "ALTER TABLE t DROP COLUMN note; DELETE FROM t WHERE n > 1; ALTER TABLE t ADD x";
+    let mut world = World::new(SQL, up);
+    let exact = world.change.clone();
+    world.database.faults.all_are_large = true;
+    let preview = |world: &World, direction| {
+        world.database.preview(direction, &world.change.scripts).unwrap()
+    };
+    let shown = |counts: &[ripcord_core::schema::Counted]| {
+        counts.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let up = preview(&world, Direction::Up);
+    assert_eq!((&up.from, &up.to), (&exact.from, &exact.to));
+    assert_eq!(shown(&up.forecast.kept), ["2 values of t.note", "1 row of t"]);
+    assert!(up.forecast.caveats[0].contains("too large to rehearse"));
+    world.ensure(Wanted::Made).unwrap();
+    world.app.execute_batch("UPDATE t SET x = 5").unwrap();
+    let down = preview(&world, Direction::Down);
+    assert_eq!((&down.from, &down.to), (&exact.to, &exact.from));
+    assert_eq!(shown(&down.forecast.hidden), ["1 value of t.x"]);
+}
