@@ -1,8 +1,9 @@
 //! The named journeys about controllers: what peers are known to have got wrong.
 
 use crate::sweep::{length, run};
-use ripcord_core::run::Event;
-use ripcord_core::run::Outcome;
+use ripcord_core::model::{Authority, Domain, Environment};
+use ripcord_core::plan::{Plan, Refusal};
+use ripcord_core::run::{Event, Outcome};
 use ripcord_engine::control::{self, RequestError, StartError};
 use ripcord_sim::{
     Denied, Fault, Journey, NAME, Operator, Rest, Schedule, Sim, Wish, journeys, judge,
@@ -97,6 +98,58 @@ fn ctrl_6_second_rollout_start() {
     let rest = sim.drive(journey.operator);
     assert_eq!(rest, Rest::Over(Outcome::Live));
     assert_eq!(judge(&sim.state(), &rest), []);
+}
+
+/// A plan fits the generation that it was made for, and no other.
+#[test]
+fn an_outdated_plan_does_not_start() {
+    let sim = finished("additive");
+    let controller = sim.start_controller();
+    let (environment, plan) = controller.plan(&Wish::Rollback { release: None }).unwrap();
+    let rest = sim.fulfil(&Wish::Rollback { release: None }, Operator::default());
+    assert_eq!(rest, Ok(Rest::Over(Outcome::Live)));
+    let before = sim.state().fingerprint();
+    let newest = sim.start_controller();
+    let refused = control::start(&plan, &environment, &newest, "ann").unwrap_err();
+    assert!(matches!(refused, StartError::Refused(Refusal::Stale { .. })), "{refused}");
+    assert_eq!(sim.state().fingerprint(), before);
+}
+
+/// Nothing begins that needs more than is allowed, that was edited, or that is for elsewhere.
+#[test]
+fn what_does_not_start() {
+    let journey = named("breaking");
+    let check = |spoil: &dyn Fn(&mut Environment, &mut Plan), expected: &str| {
+        let sim = Sim::of(journey.state.clone());
+        let controller = sim.start_controller();
+        let (mut environment, mut plan) = controller.plan(&journey.wish).unwrap();
+        spoil(&mut environment, &mut plan);
+        let before = sim.state().fingerprint();
+        let refused = control::start(&plan, &environment, &controller, "ann").unwrap_err();
+        assert!(refused.to_string().contains(expected), "{refused}");
+        assert_eq!(sim.state().fingerprint(), before);
+    };
+    for domain in [Domain::Traffic, Domain::Database, Domain::Flags, Domain::Config] {
+        check(
+            &|environment, _| {
+                environment.authority.0.insert(domain, Authority::Propose);
+            },
+            &format!("this needs to act on {domain:?}"),
+        );
+    }
+    check(&|_, plan| plan.to = "v1".into(), "does not hold together");
+    check(&|_, plan| drop(plan.steps.pop()), "it was edited");
+    check(&|_, plan| plan.environment = "staging".into(), "is for staging, not for production");
+    check(&|environment, _| environment.name = "staging".into(), "not for staging");
+}
+
+/// What is no request of a person is not written as one.
+#[test]
+fn only_requests_can_be_made() {
+    let sim = Sim::of(named("breaking").begun());
+    let outcome = Event::Finished { outcome: Outcome::Live };
+    let made = control::request(&sim.start_controller(), &NAME.into(), "eve", outcome);
+    assert_eq!(made, Err(RequestError::NotARequest));
 }
 
 /// CTRL-7: whatever a plan waits for, an abort takes effect.
