@@ -64,6 +64,7 @@ mod tests {
         check(
             "a = 1\nb = «\"two\"»\nc = 3\n",
             &expect![[r#"
+                at
                   --> a.toml:2:5
                    |
                  2 | b = "two"
@@ -77,12 +78,13 @@ mod tests {
         let before = "\n".repeat(99);
         check(
             &format!("{before}\tü = «x»\n"),
-            &expect![[r#"
+            &expect![[r"
+                at
                     --> a.toml:100:6
                      |
                  100 | 	ü = x
                      | 	    ^
-            "#]],
+            "]],
         );
     }
 
@@ -90,21 +92,23 @@ mod tests {
     fn ends_with_the_line_and_at_the_end_of_the_text() {
         check(
             "a = «[\n1,\n]»",
-            &expect![[r#"
+            &expect![[r"
+                at
                   --> a.toml:1:5
                    |
                  1 | a = [
                    |     ^
-            "#]],
+            "]],
         );
         check(
             "a = 1\n«»",
-            &expect![[r#"
+            &expect![[r"
+                at
                   --> a.toml:2:1
                    |
                  2 | 
                    | ^
-            "#]],
+            "]],
         );
     }
 

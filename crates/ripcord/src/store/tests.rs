@@ -252,7 +252,7 @@ fn a_manifest_cannot_lead_out_of_its_directory() {
 }
 
 #[test]
-fn what_cannot_be_frozen() {
+fn an_artifact_that_cannot_be_started() {
     let world = World::new();
     world.write("ripcord.toml", &CONFIG.replace("\"bin\"", "\"dist\""));
     world.refused(&expect![[r#"
@@ -292,7 +292,10 @@ fn what_cannot_be_frozen() {
          3 | artifact = { path = "bin", command = ["./shpo", "{config}"] }
            |                                      ^^^^^^^^^^^^^^^^^^^^^^
         hint: the command runs in the artifact's directory"#]]);
+}
 
+#[test]
+fn what_does_not_belong_into_an_artifact() {
     let world = World::new();
     symlink("/etc/passwd", world.path("bin/users")).unwrap();
     world.refused(&expect![[r#"
@@ -331,7 +334,10 @@ fn what_cannot_be_frozen() {
          3 | artifact = { path = "bin", command = ["./shop", "{config}"] }
            |                     ^^^^^
         hint: build the service first"#]]);
+}
 
+#[test]
+fn what_else_cannot_be_frozen() {
     let world = World::new();
     fs::remove_file(world.path("conf/shop.json")).unwrap();
     world.refused(&expect![[r#"
