@@ -241,6 +241,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn scripts_of_others_cannot_leave_the_transaction() {
+        let session = Session::over(Connection::open_in_memory().unwrap()).unwrap();
+        let run = |sql: &str| {
+            session
+                .guarded(|| Ok(session.connection.execute_batch(sql)?))
+                .map_err(|e| e.to_string())
+        };
+        session.connection.execute_batch("CREATE TABLE ripcord_x(y); CREATE TABLE t(x)").unwrap();
+        session.connection.execute_batch("BEGIN").unwrap();
+        for sql in [
+            "COMMIT",
+            "ROLLBACK",
+            "SAVEPOINT s",
+            "ATTACH ':memory:' AS a",
+            "PRAGMA foreign_keys = ON",
+            "PRAGMA writable_schema = ON",
+            "DELETE FROM ripcord_x",
+            "DROP TABLE ripcord_x",
+            "CREATE TABLE ripcord_z(x)",
+            "INSERT INTO t SELECT y FROM ripcord_x",
+            "CREATE VIRTUAL TABLE f USING fts5(x)",
+        ] {
+            assert!(run(sql).is_err(), "{sql}");
+            assert!(!session.connection.is_autocommit(), "{sql}");
+        }
+        run("INSERT INTO t VALUES(1); CREATE INDEX i ON t(x); ALTER TABLE t ADD z; DROP TABLE t")
+            .unwrap();
+        session.connection.execute_batch("DELETE FROM ripcord_x; COMMIT").unwrap();
+    }
+
+    #[test]
     fn refuses_versions_that_corrupt() {
         let check = |number: i32, expected: bool| {
             assert_eq!(check_version(number).is_ok(), expected, "{number}");

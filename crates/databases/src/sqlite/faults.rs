@@ -9,12 +9,9 @@ use crate::sqlite::trouble::Result;
 /// What to break.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Faults {
-    /// Breaks off as a crash would, before the commit.
+    /// Goes wrong around the commit.
     #[cfg(test)]
-    pub(crate) crash_before_commit: bool,
-    /// Loses the answer of the commit.
-    #[cfg(test)]
-    pub(crate) lose_answer: bool,
+    pub(crate) at_commit: Option<AtCommit>,
     /// Commits the marker in a transaction of its own, before the change: the mistake that the
     /// whole design is there to avoid.
     #[cfg(test)]
@@ -25,6 +22,16 @@ pub(crate) struct Faults {
     /// Takes every database for one too large to copy whole.
     #[cfg(test)]
     pub(crate) all_are_large: bool,
+}
+
+/// What goes wrong around the commit.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AtCommit {
+    /// The process ends before it.
+    Crash,
+    /// It is done, but the answer is lost.
+    LoseAnswer,
 }
 
 #[cfg(not(test))]
@@ -80,14 +87,14 @@ impl Faults {
     }
 
     pub(crate) fn before_commit(&self) -> Result<()> {
-        if self.crash_before_commit {
+        if self.at_commit == Some(AtCommit::Crash) {
             return Err(ripcord_engine::Failure::unknown("crashed on purpose").into());
         }
         Ok(())
     }
 
     pub(crate) fn after_commit(&self) -> Result<()> {
-        if self.lose_answer {
+        if self.at_commit == Some(AtCommit::LoseAnswer) {
             return Err(ripcord_engine::Failure::unknown("lost on purpose").into());
         }
         Ok(())

@@ -243,3 +243,38 @@ fn down_scripts_are_judged_and_used() {
                           Ripcord's, so that it happens whole or not at all; remove it",
     );
 }
+
+#[test]
+fn numbers_given_out_once_are_not_given_out_again() {
+    let world = World::new(SHOP);
+    world
+        .write("INSERT INTO customers(email) VALUES('gone@x'); DELETE FROM customers WHERE id = 4");
+    let change = world.make(Direction::Up, &[script(1, "ALTER TABLE customers DROP name", None)]);
+    world.ensure(&change, Wanted::Unmade).unwrap();
+    world.write("INSERT INTO customers(email) VALUES('new@x')");
+    assert_eq!(world.rows("SELECT max(id) FROM customers"), "5");
+}
+
+#[test]
+fn virtual_tables_are_left_alone() {
+    let world = World::new(SHOP);
+    world
+        .write("CREATE VIRTUAL TABLE words USING fts5(w); INSERT INTO words VALUES('hello world')");
+    let (digest, prints) = (world.digest(), world.prints());
+    let change = world
+        .plan(Direction::Up, &[script(1, "UPDATE orders SET note = 'x'; DROP TABLE loose", None)]);
+    world.ensure(&change, Wanted::Made).unwrap();
+    world.ensure(&change, Wanted::Unmade).unwrap();
+    assert_eq!((world.digest(), world.prints()), (digest, prints));
+    assert_eq!(world.rows("SELECT w FROM words WHERE words MATCH 'hello'"), "hello world");
+}
+
+#[test]
+fn several_users_in_rollback_journal_mode_too() {
+    let world = World::new(SHOP);
+    world.write("PRAGMA journal_mode = DELETE");
+    let (digest, prints) = (world.digest(), world.prints());
+    let change = world.make(Direction::Up, &[script(1, "ALTER TABLE orders DROP note", None)]);
+    world.ensure(&change, Wanted::Unmade).unwrap();
+    assert_eq!((world.digest(), world.prints()), (digest, prints));
+}

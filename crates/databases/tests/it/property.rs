@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use ripcord_core::schema::{Direction, Wanted};
 use ripcord_engine::Database as _;
 use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The key of a table, which decides how its rows are found again.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +79,8 @@ fn case() -> impl Strategy<Value = Case> {
     )
         .prop_map(|(key, rows, migration, users, again)| {
             let mut migration = migration;
+            // Without a key, replacing makes a new row as far as anybody can tell.
+            migration.retain(|sql| !matches!(key, KeyKind::None) || !sql.contains("REPLACE"));
             migration.sort();
             migration.dedup();
             Case { key, rows, migration, users, again }
@@ -121,41 +124,57 @@ fn table(connection: &Connection) -> Vec<Row> {
     read.unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-fn check(case: &Case) {
+/// What users did, by key.
+#[derive(Default)]
+struct Acts {
+    edited: BTreeMap<String, i64>,
+    deleted: BTreeSet<String>,
+    inserted: BTreeSet<String>,
+}
+
+impl Acts {
+    fn of(users: &[User], world: &World) -> Acts {
+        let mut acts = Acts::default();
+        rows(&world.app, "SELECT * FROM t");
+        let did = |sql: String| world.app.execute(&sql, []).unwrap() == 1;
+        for user in users {
+            match user {
+                User::Insert(key) => {
+                    let values = format!("{key}, {key}, {key}");
+                    if did(format!("INSERT OR IGNORE INTO t(k, l, a) VALUES({values})")) {
+                        acts.inserted.insert(key.to_string());
+                    }
+                }
+                User::Edit(key, value) => {
+                    if did(format!("UPDATE t SET a = {value} WHERE k = {key}")) {
+                        acts.edited.insert(key.to_string(), *value);
+                    }
+                }
+                User::Delete(key) => {
+                    if did(format!("DELETE FROM t WHERE k = {key}")) {
+                        acts.deleted.insert(key.to_string());
+                        acts.edited.remove(&key.to_string());
+                    }
+                }
+            }
+        }
+        acts
+    }
+}
+
+fn check(case: &Case) -> bool {
+    if case.migration.is_empty() {
+        return false;
+    }
     let world = World::new(&case.schema());
     let before = (world.digest(), table(&world.app));
     let scripts = [script(1, &case.migration.join(";\n"), None)];
     // Some migrations cannot run, such as one that drops a column and then names it.
-    let Ok(preview) = world.database.preview(Direction::Up, &scripts) else { return };
+    let Ok(preview) = world.database.preview(Direction::Up, &scripts) else { return false };
     assert!(preview.forecast.caveats.iter().all(|caveat| caveat.contains("primary key")));
     let change = world.make(Direction::Up, &scripts);
 
-    let mut edited = std::collections::BTreeMap::new();
-    let mut deleted = std::collections::BTreeSet::new();
-    let mut inserted = std::collections::BTreeSet::new();
-    for user in &case.users {
-        let run = |sql: String| world.app.execute(&sql, []).unwrap();
-        rows(&world.app, "SELECT * FROM t");
-        match user {
-            User::Insert(key) => {
-                if run(format!("INSERT OR IGNORE INTO t(k, l, a) VALUES({key}, {key}, {key})")) == 1
-                {
-                    inserted.insert(key.to_string());
-                }
-            }
-            User::Edit(key, value) => {
-                if run(format!("UPDATE t SET a = {value} WHERE k = {key}")) == 1 {
-                    edited.insert(key.to_string(), *value);
-                }
-            }
-            User::Delete(key) => {
-                if run(format!("DELETE FROM t WHERE k = {key}")) == 1 {
-                    deleted.insert(key.to_string());
-                    edited.remove(&key.to_string());
-                }
-            }
-        }
-    }
+    let Acts { edited, deleted, inserted } = Acts::of(&case.users, &world);
     world.ensure(&change, Wanted::Unmade).unwrap();
     if case.again {
         let again = world.make(Direction::Up, &scripts);
@@ -193,13 +212,15 @@ fn check(case: &Case) {
         assert!(known(&row.0), "a row of the migration's stayed: {row:?}");
     }
     world.database.integrity().unwrap();
+    true
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, max_global_rejects: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_of_the_users_is_lost(case in case()) {
-        check(&case);
+        // Cases that cannot run at all are counted, and too many of them fail the test.
+        prop_assume!(check(&case));
     }
 }

@@ -155,3 +155,31 @@ fn integrity_tells_of_orphans() {
     );
     assert!(definite(world.database.integrity()).contains("row 1 of c refers to t"));
 }
+
+#[test]
+fn only_the_last_migration_is_taken_back() {
+    let world = World::new(SQL);
+    let first = script(1, "CREATE TABLE a(x)", None);
+    world.make(Direction::Up, std::slice::from_ref(&first));
+    world.make(Direction::Up, &[script(2, "CREATE TABLE b(x)", None)]);
+    let refused = definite(world.database.preview(Direction::Down, std::slice::from_ref(&first)));
+    assert!(refused.contains("cannot be taken back before 2 test"), "{refused}");
+    let refused = definite(world.database.preview(Direction::Up, &[first]));
+    assert!(refused.contains("is already applied"), "{refused}");
+    let refused = definite(world.database.preview(Direction::Down, &[script(9, "SELECT 1", None)]));
+    assert!(refused.contains("was not applied here"), "{refused}");
+}
+
+#[test]
+fn a_database_of_another_environment_is_refused() {
+    let world = World::new(SQL);
+    world.make(Direction::Up, &[script(1, UP, None)]);
+    let other =
+        ripcord_databases::sqlite::SqliteDatabase::new(ripcord_databases::sqlite::SqliteOptions {
+            path: world.path(),
+            backups: world.dir.path().join("backups"),
+            environment: "other".into(),
+        });
+    let refused = definite(other.preview(Direction::Up, &[script(2, UP, None)]));
+    assert!(refused.contains("belongs to environment test, not other"), "{refused}");
+}

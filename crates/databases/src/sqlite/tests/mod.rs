@@ -1,6 +1,7 @@
 //! What can only be shown by breaking things on purpose: crashes between steps, lost answers, a
 //! full disk, and the one mistake that the protocol exists to avoid.
 
+use super::faults::AtCommit;
 use super::{SqliteDatabase, SqliteOptions};
 use ripcord_core::model::{Digest, Fence, MigrationRef, MigrationVersion, PlanId};
 use ripcord_core::run::Receipt;
@@ -75,17 +76,17 @@ fn keeps_its_word(world: &World) -> bool {
 fn a_crash_before_the_commit_leaves_nothing() {
     let mut world = World::new(SQL, UP);
     let before = world.state();
-    world.database.faults.crash_before_commit = true;
+    world.database.faults.at_commit = Some(AtCommit::Crash);
     assert!(matches!(world.ensure(Wanted::Made), Err(Failure::Unknown(_))));
     assert_eq!(world.state(), before);
     assert_eq!(world.own_tables(), 0);
-    world.database.faults.crash_before_commit = false;
+    world.database.faults.at_commit = None;
     assert!(keeps_its_word(&world));
     let made = world.state();
-    world.database.faults.crash_before_commit = true;
+    world.database.faults.at_commit = Some(AtCommit::Crash);
     world.ensure(Wanted::Unmade).unwrap_err();
     assert_eq!(world.state(), made);
-    world.database.faults.crash_before_commit = false;
+    world.database.faults.at_commit = None;
     world.ensure(Wanted::Unmade).unwrap();
     assert_eq!(world.state(), before);
 }
@@ -94,7 +95,7 @@ fn a_crash_before_the_commit_leaves_nothing() {
 fn a_lost_answer_is_settled_by_asking_again() {
     let mut world = World::new(SQL, UP);
     let before = world.state();
-    world.database.faults.lose_answer = true;
+    world.database.faults.at_commit = Some(AtCommit::LoseAnswer);
     for _ in 0..3 {
         assert!(matches!(world.ensure(Wanted::Made), Err(Failure::Unknown(_))));
         let sum: i64 = world.app.query_row("SELECT sum(n) FROM t", [], |row| row.get(0)).unwrap();
@@ -111,9 +112,9 @@ fn a_marker_outside_the_transaction_would_be_found() {
     let check = |marker_apart: bool, expected: bool| {
         let mut world = World::new(SQL, UP);
         world.database.faults.marker_apart = marker_apart;
-        world.database.faults.crash_before_commit = true;
+        world.database.faults.at_commit = Some(AtCommit::Crash);
         world.ensure(Wanted::Made).unwrap_err();
-        world.database.faults.crash_before_commit = false;
+        world.database.faults.at_commit = None;
         assert_eq!(keeps_its_word(&world), expected, "marker apart: {marker_apart}");
     };
     check(false, true);
