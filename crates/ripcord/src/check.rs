@@ -287,4 +287,29 @@ listen = "127.0.0.1:8080"
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
         assert!(!levels(&project).contains(&secret));
     }
+
+    #[test]
+    fn the_releases_of_the_example_are_sound() {
+        let releases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop/releases");
+        let mut count = 0;
+        for release in fs::read_dir(releases).unwrap() {
+            let release = release.unwrap().path();
+            let project = project();
+            fs::remove_dir_all(project.path().join("migrations")).unwrap();
+            fs::create_dir(project.path().join("migrations")).unwrap();
+            for name in ["ripcord.toml", "shop.json", "flags.json"] {
+                fs::copy(release.join(name), project.path().join(name)).unwrap();
+            }
+            for script in fs::read_dir(release.join("migrations")).unwrap() {
+                let script = script.unwrap();
+                let target = project.path().join("migrations").join(script.file_name());
+                fs::copy(script.path(), target).unwrap();
+            }
+            let found = levels(&project);
+            let errors: Vec<_> = found.iter().filter(|(_, l)| *l == Level::Error).collect();
+            assert!(errors.is_empty(), "{}: {errors:?}", release.display());
+            count += 1;
+        }
+        assert!(count >= 8, "only {count} releases");
+    }
 }

@@ -113,7 +113,7 @@ impl Store {
 
     fn damaged(&self, digest: &Digest, what: &str) -> Failure {
         let path = self.path(digest);
-        Failure::new(Code::StoreDamaged, format!("the object {} {what}", path.display()))
+        Failure::new(Code::StoreDamaged, format!("the object {digest} {what} ({})", path.display()))
             .hint("bring the file back from a backup of the state directory")
             .hint("or freeze the same content again: its objects are put back")
     }

@@ -215,6 +215,20 @@ fn a_damaged_store_is_found_and_mended_by_freezing_again() {
 }
 
 #[test]
+fn what_is_no_digest_names_nothing() {
+    let world = World::new();
+    world.freeze().unwrap();
+    let objects = world.root.path().join("state/store/sha256");
+    fs::create_dir_all(objects.join("aa")).unwrap();
+    fs::write(objects.join("aa/outside"), "o").unwrap();
+    let outside = format!("sha256:aa{}/outside", "/.".repeat(27));
+    for text in ["", "sha256:", "sha256:a", "sha256:ü", "md5:aa", "sha256:aaoutside", &outside] {
+        let failure = world.store.read(&Digest(text.into())).expect_err(text);
+        assert!(failure.error.contains("is missing"), "{failure}");
+    }
+}
+
+#[test]
 fn a_damaged_listing_is_found() {
     let world = World::new();
     let release = world.freeze().unwrap();
@@ -314,6 +328,13 @@ fn what_does_not_belong_into_an_artifact() {
            |
          3 | artifact = { path = "bin", command = ["./shop", "{config}"] }
            |                     ^^^^^"#]]);
+
+    // It has no blocks on the disk; only its size is looked at.
+    let world = World::new();
+    fs::File::create(world.path("bin/huge")).unwrap().set_len(9 << 30).unwrap();
+    let failure = inspect(&Config::load(&world.path("ripcord.toml")).unwrap()).unwrap_err();
+    assert_eq!(failure.code, Code::ArtifactUnusable);
+    assert!(failure.error.contains("8 GiB"), "{failure}");
 
     let world = World::new();
     world.write("bin/a\u{7}b", "");
