@@ -6,7 +6,7 @@ use crate::fleet::Life;
 use crate::lab::Rest;
 use crate::state::{Golden, State};
 use ripcord_core::model::{Digest, ReleaseId, Requests};
-use ripcord_core::plan::{Effect, Intent, Plan, ResourceState, Step};
+use ripcord_core::plan::{Effect, Intent, Plan, ResourceState};
 use ripcord_core::run::{Event, Outcome, Subject};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -270,21 +270,17 @@ impl Judge<'_> {
     /// I5: the processes that should run do, and no others.
     fn processes(&mut self, expected: &Expected<'_>) {
         let mut wanted: BTreeMap<ReleaseId, usize> = expected.before.processes.clone();
+        let instances = usize::try_from(self.state.wishes.policy.instances).unwrap_or(0);
         if expected.live {
-            let asked = |step: &Step| match &step.effect {
-                Effect::EnsureInstances { release, count } => {
-                    Some((release.clone(), usize::try_from(*count).unwrap_or(0)))
-                }
-                _ => None,
-            };
-            wanted.extend(expected.plan.steps.iter().filter_map(asked));
+            wanted.insert(expected.plan.to.clone(), instances);
         }
-        if let Some(release) = &expected.plan.from {
-            // Going back may have started what had died before.
-            let keeps = !expected.live || expected.plan.intent == Intent::Deploy;
-            let count = usize::try_from(self.state.wishes.policy.instances).unwrap_or(0);
-            if keeps && wanted.get(release).is_some_and(|found| *found > 0) {
-                wanted.insert(release.clone(), count);
+        if let Some(from) = &expected.plan.from {
+            // Going back may have started what had died before; a rollback stops what it leaves.
+            let stops = expected.live && expected.plan.intent == Intent::Rollback;
+            if stops {
+                wanted.remove(from);
+            } else if wanted.get(from).is_some_and(|found| *found > 0) {
+                wanted.insert(from.clone(), instances);
             }
         }
         wanted.retain(|_, count| *count > 0);
@@ -292,8 +288,14 @@ impl Judge<'_> {
         for process in &self.state.fleet.processes {
             *found.entry(process.release.clone()).or_default() += 1;
         }
-        self.same("I5", "the list of processes", &found, &wanted);
         let serves = self.state.proxy.live.split.only().cloned();
+        for release in self.state.fleet.gone.iter().filter(|one| Some(*one) != serves.as_ref()) {
+            // Somebody else stopped it, and nothing that happened since needed it.
+            if !found.contains_key(release) {
+                wanted.remove(release);
+            }
+        }
+        self.same("I5", "the list of processes", &found, &wanted);
         let bad = serves.as_ref().and_then(|serves| self.state.releases.get(serves));
         let bad = bad.is_some_and(|release| release.traits.is_bad());
         for process in &self.state.fleet.processes {

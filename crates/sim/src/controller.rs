@@ -134,6 +134,9 @@ impl Controller<'_> {
                 state.crash_proxy();
             }),
             Fault::InstanceDies => self.with(State::kill_instance),
+            // Between a look and its act nothing can be seen; that is for the keeper of instances.
+            Fault::IdleGone if matches!(name, "traffic" | "swap") => {}
+            Fault::IdleGone => self.with(State::lose_idle),
             Fault::DiskFull => self.with(|state| state.book.full = true),
             Fault::Abort => self.ask(&Event::AbortRequested { reason: "I see errors".to_owned() }),
             Fault::AbortTwice => {

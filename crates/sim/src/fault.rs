@@ -19,6 +19,8 @@ pub enum Fault {
     ProxyCrash,
     /// A process of the release in service is killed.
     InstanceDies,
+    /// All instances of releases that get no requests are gone for good.
+    IdleGone,
     /// The disk of the ledger is full.
     DiskFull,
     /// A person aborts.
@@ -49,12 +51,13 @@ pub enum Fault {
 
 impl Fault {
     /// Those that can strike at every moment.
-    pub const ANYTIME: [Fault; 12] = [
+    pub const ANYTIME: [Fault; 13] = [
         Fault::Kill,
         Fault::PowerCut,
         Fault::Freeze,
         Fault::ProxyCrash,
         Fault::InstanceDies,
+        Fault::IdleGone,
         Fault::DiskFull,
         Fault::Abort,
         Fault::AbortTwice,

@@ -8,7 +8,7 @@ use ripcord_core::model::ids::Millis;
 use ripcord_core::model::{Instances, ReleaseId};
 use ripcord_core::run::Receipt;
 use ripcord_engine::{Failure, Platform, ReleaseState, Result, Ticket};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long the supervisor waits before it starts a dead process again.
 const RESTART_MS: Millis = 100;
@@ -21,6 +21,8 @@ pub(crate) struct Fleet {
     pub(crate) restarts: BTreeMap<ReleaseId, u32>,
     pub(crate) fence: u64,
     pub(crate) spawned: u64,
+    /// Releases whose instances went without being asked to.
+    pub(crate) gone: BTreeSet<ReleaseId>,
 }
 
 /// One process.
@@ -108,6 +110,18 @@ impl State {
     pub fn stop_all(&mut self, release: &ReleaseId) {
         self.fleet.processes.retain(|process| &process.release != release);
         self.fleet.wanted.remove(release);
+    }
+
+    /// What gets no requests is stopped by somebody else.
+    pub(crate) fn lose_idle(&mut self) {
+        let serves: BTreeSet<ReleaseId> = self.proxy.live.releases().cloned().collect();
+        let idle: Vec<ReleaseId> =
+            self.fleet.wanted.keys().filter(|one| !serves.contains(*one)).cloned().collect();
+        for release in idle {
+            self.excuse();
+            self.stop_all(&release);
+            self.fleet.gone.insert(release);
+        }
     }
 
     /// From now on no instance of a release becomes ready.

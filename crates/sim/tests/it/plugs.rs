@@ -53,7 +53,7 @@ fn asked_at_every_action() {
 
 #[test]
 fn the_world_fails_at_every_action() {
-    for fault in [Fault::ProxyCrash, Fault::InstanceDies, Fault::DiskFull] {
+    for fault in [Fault::ProxyCrash, Fault::InstanceDies, Fault::IdleGone, Fault::DiskFull] {
         singles(fault, |journey| journey.operator);
     }
 }
