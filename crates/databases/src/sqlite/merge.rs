@@ -99,11 +99,12 @@ pub(crate) fn merge(connection: &Connection, overlay: &[Kept], now: &Catalogue) 
         })
         .collect();
     let orphans_are_usual = !crate::sqlite::integrity::orphans(connection)?.is_empty();
-    let removed = settle(&tables, Merge::remove_inserted)?;
+    settle(&tables, Merge::remove_inserted)?;
     let mut totals = vec![0; tables.len()];
+    let mut blocked = Vec::with_capacity(tables.len());
     for merge in &tables {
         merge.clear_way()?;
-        merge.update(&mut merged)?;
+        blocked.push(merge.update(&mut merged)?);
     }
     if tables.iter().any(|merge| merge.kept.deleted > 0) {
         totals = settle(&tables, |merge| merge.insert_deleted(!orphans_are_usual, false))?;
@@ -113,7 +114,7 @@ pub(crate) fn merge(connection: &Connection, overlay: &[Kept], now: &Catalogue) 
         }
     }
     for (at, merge) in tables.iter().enumerate() {
-        merge.report(totals[at], removed[at], &mut merged)?;
+        merge.report(totals[at], blocked[at], &mut merged)?;
     }
     for at in 0..overlay.len() {
         connection.execute_batch(&format!("DROP TABLE temp.ripcord_conflict_{at}"))?;
@@ -191,8 +192,9 @@ impl Merge<'_> {
         )
     }
 
-    /// Old values return to the rows that are still there.
-    fn update(&self, merged: &mut Merged) -> Result<()> {
+    /// Old values return to the rows that are still there. Says how many could not.
+    fn update(&self, merged: &mut Merged) -> Result<u64> {
+        let mut blocked = 0;
         let table = quoted(&self.table.name);
         let store = quoted(&self.kept.store);
         let finds = self.kept.finds(Side::Before, "t", "k");
@@ -235,13 +237,14 @@ impl Merge<'_> {
             let count = |count| Counted { what: what.clone(), unit: Unit::Values, count };
             add_counts(&mut merged.restored, [count(all - left)]);
             add_counts(&mut merged.held_back, [count(left)]);
+            blocked += left;
             if guarded {
                 add_counts(&mut merged.users, [count(self.conflicts(&n.to_string(), 'u')?)]);
             } else {
                 self.note_without_value(here, merged)?;
             }
         }
-        Ok(())
+        Ok(blocked)
     }
 
     /// Rows that the transition deleted return, unless their key is taken.
@@ -316,7 +319,7 @@ impl Merge<'_> {
         Ok(conditions.concat())
     }
 
-    fn report(&self, inserted: u64, removed: u64, merged: &mut Merged) -> Result<()> {
+    fn report(&self, inserted: u64, blocked: u64, merged: &mut Merged) -> Result<()> {
         let what = self.table.name.clone();
         let rows = |count| Counted { what: what.clone(), unit: Unit::Rows, count };
         let taken = if self.kept.by_rowid { 0 } else { self.conflicts("-1", 'd')? };
@@ -324,11 +327,9 @@ impl Merge<'_> {
         add_counts(&mut merged.users, [rows(taken + self.conflicts("-1", 'i')?)]);
         let held = self.kept.deleted.saturating_sub(inserted + taken);
         add_counts(&mut merged.held_back, [rows(held)]);
-        let owned = self.kept.inserted.saturating_sub(removed);
-        if held == 0 && taken == 0 {
+        if held == 0 && taken == 0 && blocked == 0 {
             merged.consumed.push(self.kept.store.clone());
         }
-        debug_assert!(owned <= self.kept.inserted, "no more rows can leave than came");
         Ok(())
     }
 

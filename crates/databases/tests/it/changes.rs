@@ -278,3 +278,33 @@ fn several_users_in_rollback_journal_mode_too() {
     world.ensure(&change, Wanted::Unmade).unwrap();
     assert_eq!((world.digest(), world.prints()), (digest, prints));
 }
+
+#[test]
+fn a_value_that_is_taken_meanwhile_stays_aside() {
+    let world = World::new(SHOP);
+    let up = "UPDATE customers SET email = email || '.old'";
+    let change = world.make(Direction::Up, &[script(1, up, None)]);
+    world.write("INSERT INTO customers(email) VALUES('a@x')");
+    let receipt = world.ensure(&change, Wanted::Unmade).unwrap();
+    assert_eq!(world.rows("SELECT email FROM customers ORDER BY id"), "a@x.old\nb@x\nc@x\na@x");
+    let said = "kept aside, since there is no place for them: 1 value of customers.email";
+    assert!(receipt.what.contains(said), "{}", receipt.what);
+    assert_eq!(world.rows("SELECT o1 FROM ripcord_kept_1 WHERE k0 = 1"), "a@x");
+}
+
+#[test]
+fn values_that_move_around_return() {
+    let world = World::new(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, n INT UNIQUE);
+                            INSERT INTO t VALUES(1, 1), (2, 2), (3, 3)",
+    );
+    let prints = world.prints();
+    for up in [
+        "UPDATE t SET n = -n; UPDATE t SET n = 1 - n",
+        "UPDATE t SET n = -n; UPDATE t SET n = -n - 1",
+    ] {
+        let change = world.make(Direction::Up, &[script(1, up, None)]);
+        world.ensure(&change, Wanted::Unmade).unwrap();
+        assert_eq!(world.prints(), prints, "{up}");
+    }
+}
