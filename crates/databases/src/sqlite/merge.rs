@@ -225,6 +225,14 @@ impl Merge<'_> {
                     break;
                 }
             }
+            let blocked_rows = format!("{wanted} AND {differs}");
+            let is_blocked = format!(
+                "SELECT EXISTS(SELECT 1 FROM main.{store} AS k JOIN main.{table} AS t ON {finds}
+                 WHERE {blocked_rows})"
+            );
+            if self.connection.query_row(&is_blocked, [], |row| row.get(0))? {
+                self.exchange(&here.name, &old, &blocked_rows)?;
+            }
             let value = if guarded { "" } else { " AND k.o0 IS NOT NULL" };
             let value = value.replace("o0", &format!("o{n}"));
             let sql = format!(
@@ -245,6 +253,43 @@ impl Merge<'_> {
             }
         }
         Ok(blocked)
+    }
+
+    /// Rows that stand in each other's way, as after an exchange of unique values, are taken out
+    /// and put in again together. Where that fails too, everything stays as it was.
+    fn exchange(&self, column: &str, old: &str, blocked: &str) -> Result<()> {
+        let (mut names, mut values) = (Vec::new(), Vec::new());
+        if let (Some(rowid), false) = (self.table.rowid(), self.table.key_is_number()) {
+            names.push(quoted(rowid));
+            values.push(format!("t.{} AS c0", quoted(rowid)));
+        }
+        for stored in self.table.stored() {
+            let name = quoted(&stored.name);
+            let value = if stored.name == column { old.to_owned() } else { format!("t.{name}") };
+            values.push(format!("{value} AS c{}", names.len()));
+            names.push(name);
+        }
+        let table = quoted(&self.table.name);
+        let key: Vec<String> =
+            self.kept.key.iter().map(|part| format!("d.{}", quoted(&part.before))).collect();
+        let from = format!(
+            "FROM main.{} AS k JOIN main.{table} AS t ON {} WHERE {blocked}",
+            quoted(&self.kept.store),
+            self.kept.finds(Side::Before, "t", "k"),
+        );
+        crate::sqlite::reshape::attempt(
+            self.connection,
+            &format!(
+                "CREATE TEMP TABLE ripcord_parked AS SELECT {values} {from};
+                 DELETE FROM main.{table} AS d WHERE ({key}) IN (SELECT {kept_key} {from});
+                 INSERT INTO main.{table}({names}) SELECT * FROM temp.ripcord_parked;
+                 DROP TABLE temp.ripcord_parked;",
+                values = values.join(", "),
+                key = key.join(", "),
+                kept_key = self.kept.key_of("k"),
+                names = names.join(", "),
+            ),
+        )
     }
 
     /// Rows that the transition deleted return, unless their key is taken.

@@ -85,7 +85,8 @@ fn rename_back(connection: &Connection, goal: &Goal<'_>) -> Result<()> {
     Ok(())
 }
 
-fn attempt(connection: &Connection, sql: &str) -> Result<()> {
+/// Runs statements that may fail, and then did nothing.
+pub(crate) fn attempt(connection: &Connection, sql: &str) -> Result<()> {
     connection.execute_batch("SAVEPOINT ripcord_attempt")?;
     if connection.execute_batch(sql).is_err() {
         connection.execute_batch("ROLLBACK TO ripcord_attempt")?;
