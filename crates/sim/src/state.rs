@@ -164,6 +164,11 @@ impl State {
         self.settings.broken = Some(name.to_owned());
     }
 
+    /// The disk of the ledger has nothing left but its reserve.
+    pub fn fill_disk(&mut self) {
+        self.book.full = true;
+    }
+
     /// Lets all infrastructure work again.
     pub fn mend_resources(&mut self) {
         self.settings.broken = None;

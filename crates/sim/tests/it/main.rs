@@ -1,6 +1,7 @@
 //! The simulator's suite: every journey, every moment at which something can go wrong.
 
 mod control;
+mod disk;
 mod faults;
 mod journeys;
 mod mutations;

@@ -8,10 +8,13 @@ use std::collections::BTreeMap;
 /// How often each fault must have struck each kind of step.
 const HITS_MIN: u32 = 100;
 
+/// At least so many runs, however soon everything was hit.
+const RUNS_MIN: u32 = 20_000;
+
 /// More seeds than are needed.
 const SEEDS_MAX: u64 = 60_000;
 
-/// A bound on the time that a person's patience and the virtual clock allow.
+/// How much goes wrong in one run.
 const FAULTS: u32 = 5;
 
 type Coverage = BTreeMap<(StepKind, Fault), u32>;
@@ -62,7 +65,7 @@ fn by_chance() {
             }
             runs += 1;
         }
-        if missing(&coverage).is_empty() {
+        if runs >= RUNS_MIN && missing(&coverage).is_empty() {
             return;
         }
     }
