@@ -6,6 +6,7 @@
 
 mod database;
 mod error;
+mod head;
 mod lock;
 mod process;
 mod reader;

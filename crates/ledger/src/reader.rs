@@ -2,6 +2,7 @@
 
 use crate::database::{open_to_read, path, recognise};
 use crate::error::{OpenError, meaning};
+use crate::head;
 use crate::verify::{Anchor, COLUMNS, Row, Verified, verify};
 use ripcord_core::model::{Digest, EnvironmentName};
 use ripcord_core::run::Entry;
@@ -14,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub struct LedgerReader {
     connection: Mutex<Connection>,
+    noted: Option<Anchor>,
 }
 
 impl LedgerReader {
@@ -23,12 +25,14 @@ impl LedgerReader {
     ///
     /// [`OpenError`] when there is none, or it is of a newer format.
     pub fn open(directory: &Path) -> Result<LedgerReader, OpenError> {
+        // Noted before anything is read, it is never ahead of what is read.
+        let noted = head::noted(directory);
         let path = path(directory);
         let connection = open_to_read(&path)?;
         if recognise(&connection, &path)? == 0 {
             return Err(OpenError::Missing(path));
         }
-        Ok(LedgerReader { connection: Mutex::new(connection) })
+        Ok(LedgerReader { connection: Mutex::new(connection), noted })
     }
 
     /// All entries of an environment above `after`, in order.
@@ -53,14 +57,16 @@ impl LedgerReader {
         all_entries(&self.connection(), after)
     }
 
-    /// Verifies every entry, the chain, the file and the anchors kept outside.
+    /// Verifies every entry, the chain, the file, the head noted beside it when this was opened, and
+    /// the anchors kept outside.
     ///
     /// # Errors
     ///
     /// [`LedgerError::Damaged`] names the first entry that is not what was written; 0 stands for
     /// the file as a whole.
     pub fn verify(&self, anchors: &[Anchor]) -> Result<Verified, LedgerError> {
-        verify(&mut self.connection(), anchors)
+        let anchors: Vec<Anchor> = anchors.iter().chain(&self.noted).cloned().collect();
+        verify(&mut self.connection(), &anchors)
     }
 
     /// The last entry as an anchor, to be kept outside.

@@ -2,6 +2,7 @@
 
 use crate::database::{open_to_read, open_to_write, path, prepare, settle_log};
 use crate::error::{OpenError, meaning};
+use crate::head::{self, HeadFile};
 use crate::lock::StateLock;
 use crate::reader::{all_entries, entries_of, last_row};
 use crate::reserve::Reserve;
@@ -55,6 +56,7 @@ pub struct SqliteLedger {
     pub(crate) directory: PathBuf,
     pub(crate) fence: Fence,
     pub(crate) options: OpenOptions,
+    head_file: HeadFile,
     // Given back last, after the database is closed.
     _lock: StateLock,
 }
@@ -69,7 +71,8 @@ impl SqliteLedger {
         prepare(directory)?;
         let lock = StateLock::take(directory, options.takeover, (options.clock)())?;
         let mut connection = open_to_write(directory)?;
-        let head = verify(&mut connection, &[])?.head;
+        let noted = head::noted(directory);
+        let head = verify(&mut connection, noted.as_slice())?.head;
         // Before anything is built on it. A reader that is in the way does no harm here.
         settle_log(&connection).map_err(|error| meaning(&error, 0))?;
         let last = last_row(&connection).map_err(|error| meaning(&error, head.sequence))?;
@@ -83,6 +86,8 @@ impl SqliteLedger {
             directory: directory.to_owned(),
             fence: Fence(fence.0 + 1),
             options,
+            head_file: HeadFile::open(directory)
+                .map_err(OpenError::io("note the ledger's head"))?,
             _lock: lock,
         };
         let event = Event::ControllerStarted { version: ledger.options.version.clone() };
@@ -180,6 +185,7 @@ impl Ledger for SqliteLedger {
             previous: state.head.digest.clone(),
         };
         self.write(&mut state, &entry)?;
+        self.head_file.note(&state.head);
         Ok(entry)
     }
 

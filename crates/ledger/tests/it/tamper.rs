@@ -159,8 +159,32 @@ fn an_older_copy_of_the_state_is_found_by_an_anchor() {
     let late = Anchor { sequence: late.sequence, digest: late.digest() };
     assert_eq!(verify(directory.path(), &[early.clone(), late.clone()]).unwrap(), 43);
     fs::write(&path, copy).unwrap();
+    // The head noted beside it tells without an anchor, unless it was put back as well.
+    assert_eq!(damaged_at(verify(directory.path(), &[])), 42);
+    fs::remove_file(directory.path().join("ledger.head")).unwrap();
     assert_eq!(verify(directory.path(), std::slice::from_ref(&early)).unwrap(), 41);
     assert_eq!(damaged_at(verify(directory.path(), &[early, late])), 42);
+}
+
+/// Damage within the log of the database makes the database drop the log's end, without a word.
+#[test]
+fn a_lost_end_of_the_log_is_found_by_the_noted_head() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = open(directory.path());
+    for number in 0..10 {
+        ledger.append(fact("production", &format!("fact-{number}"))).unwrap();
+    }
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["ledger.db", "ledger.db-wal", "ledger.head"] {
+        fs::copy(directory.path().join(name), copy.path().join(name)).unwrap();
+    }
+    assert!(verify(copy.path(), &[]).is_ok());
+    let log = copy.path().join("ledger.db-wal");
+    let mut bytes = fs::read(directory.path().join("ledger.db-wal")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&log, bytes).unwrap();
+    assert!(verify(copy.path(), &[]).is_err());
 }
 
 #[test]
