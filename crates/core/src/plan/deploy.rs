@@ -124,6 +124,8 @@ impl Deploy<'_> {
             let question =
                 format!("switch {} from {} to {}?", self.environment.name, self.old(), self.to());
             steps.add(Effect::Approve { question }, Undo::Nothing);
+            // People think for hours. What died meanwhile is started before users are concerned.
+            steps.add(instances(policy.instances), Undo::Nothing);
         }
     }
 
@@ -349,6 +351,8 @@ mod tests {
         let plan = plan(&environment, None, false).unwrap();
         assert!(place(&plan, "verify") < place(&plan, "ask a person"));
         assert!(place(&plan, "ask a person") < place(&plan, "traffic to v2"));
+        let again = plan.steps[place(&plan, "ask a person") + 1].effect.to_string();
+        assert_eq!(again, "run 2 instances of v2", "what died meanwhile is started");
     }
 
     #[test]
