@@ -272,6 +272,7 @@ fn shape(connection: &Connection, table: &Table, columns: &[String]) -> Result<K
         deleted: 0,
         updated: 0,
         inserted: 0,
+        only_missing: false,
     })
 }
 

@@ -4,6 +4,7 @@ use crate::migrations::{down_file, up_file};
 use crate::sqlite::catalogue::Catalogue;
 use crate::sqlite::connection::Session;
 use crate::sqlite::integrity::told;
+use crate::sqlite::kept::Kept;
 use crate::sqlite::mapping::Pair;
 use crate::sqlite::records::{self, Record};
 use crate::sqlite::statement::Script;
@@ -25,7 +26,10 @@ pub(crate) fn apply(session: &Session, script: &MigrationScript) -> Result<Passe
         )));
     }
     let up = Script::parse(&up_file(migration), &script.up)?;
-    let overlay = earlier.map(|record| record.kept).unwrap_or_default();
+    let overlay: Vec<Kept> = earlier.map_or_else(Vec::new, |record| {
+        let is_same = record.script.migration.checksum == migration.checksum;
+        record.kept.into_iter().map(|kept| kept.for_script(is_same)).collect()
+    });
     let way = Passage { script: Some(&up), goal: None, overlay: &overlay };
     let passed = pass(session, &way)?;
     remember(connection, script, true, &passed, &passed.pairs)?;

@@ -28,6 +28,9 @@ pub(crate) struct Kept {
     pub(crate) deleted: u64,
     pub(crate) updated: u64,
     pub(crate) inserted: u64,
+    /// Whether values return only where there is none now, since another script has been at work.
+    #[serde(skip)]
+    pub(crate) only_missing: bool,
 }
 
 /// One column of the key by which rows are found again.
@@ -133,6 +136,20 @@ impl Kept {
             }
         }
         kept.counted()
+    }
+
+    /// What returns when a migration is applied anew: what went out of sight, but not the rows
+    /// and values that its script now makes again itself.
+    pub(crate) fn for_script(mut self, is_same: bool) -> Kept {
+        self.only_missing = !is_same;
+        if self.after.is_some() {
+            self.deleted = 0;
+            self.inserted = 0;
+            for column in self.columns.iter_mut().filter(|column| column.after.is_some()) {
+                column.values = 0;
+            }
+        }
+        self
     }
 
     /// Removes the table.

@@ -214,6 +214,9 @@ impl Merge<'_> {
                 let free = self.free(i64::try_from(n).unwrap_or(i64::MAX));
                 wanted = format!("{wanted} AND NOT {changed} AND {free}");
             }
+            if self.kept.only_missing {
+                wanted = format!("{wanted} AND t.{name} IS NULL");
+            }
             let differs = format!("NOT {}", same(&format!("t.{name}"), &old));
             let update = format!(
                 "UPDATE OR IGNORE main.{table} AS t SET {name} = {old} FROM main.{store} AS k
@@ -372,7 +375,7 @@ impl Merge<'_> {
         add_counts(&mut merged.users, [rows(taken + self.conflicts("-1", 'i')?)]);
         let held = self.kept.deleted.saturating_sub(inserted + taken);
         add_counts(&mut merged.held_back, [rows(held)]);
-        if held == 0 && taken == 0 && blocked == 0 {
+        if held == 0 && taken == 0 && blocked == 0 && !self.kept.only_missing {
             merged.consumed.push(self.kept.store.clone());
         }
         Ok(())

@@ -302,9 +302,25 @@ fn values_that_move_around_return() {
     for up in [
         "UPDATE t SET n = -n; UPDATE t SET n = 1 - n",
         "UPDATE t SET n = -n; UPDATE t SET n = -n - 1",
+        "UPDATE t SET n = -n; UPDATE t SET n = n + 4",
     ] {
         let change = world.make(Direction::Up, &[script(1, up, None)]);
         world.ensure(&change, Wanted::Unmade).unwrap();
         assert_eq!(world.prints(), prints, "{up}");
     }
+}
+
+#[test]
+fn a_mended_script_is_not_overruled_by_what_the_bad_one_did() {
+    let world =
+        World::new("CREATE TABLE t(id INTEGER PRIMARY KEY, n INT); INSERT INTO t VALUES(1, 1)");
+    let bad =
+        "UPDATE t SET n = -1; ALTER TABLE t ADD x; UPDATE t SET x = 'bad'; ALTER TABLE t ADD y";
+    let mended =
+        "UPDATE t SET n = 7; ALTER TABLE t ADD x; UPDATE t SET x = 'good'; ALTER TABLE t ADD y";
+    world.make(Direction::Up, &[script(1, bad, None)]);
+    world.write("UPDATE t SET y = 'mine'");
+    world.make(Direction::Down, &[script(1, bad, None)]);
+    world.make(Direction::Up, &[script(1, mended, None)]);
+    assert_eq!(world.rows("SELECT n, x, y FROM t"), "7|good|mine");
 }
