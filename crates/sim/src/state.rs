@@ -164,6 +164,11 @@ impl State {
         self.settings.broken = Some(name.to_owned());
     }
 
+    /// How many requests failed by the fault of the release that got them.
+    pub fn own_errors(&self) -> u64 {
+        self.clients.own_errors
+    }
+
     /// The disk of the ledger has nothing left but its reserve.
     pub fn fill_disk(&mut self) {
         self.book.full = true;

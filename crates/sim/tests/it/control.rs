@@ -174,7 +174,12 @@ fn ctrl_7_always_an_exit() {
 fn ctrl_8_broken_primary() {
     for name in ["additive", "breaking"] {
         let sim = finished(name);
-        sim.with(|state| state.never_ready_again(&"v2".into()));
+        sim.with(|state| {
+            state.never_ready_again(&"v2".into());
+            state.stop_all(&"v2".into());
+            state.advance(300);
+        });
+        assert!(sim.with(|state| state.own_errors()) > 0, "{name}: users notice");
         let wish = Wish::Rollback { release: None };
         let rest = sim.fulfil(&wish, Operator::default());
         assert_eq!(rest, Ok(Rest::Over(Outcome::Live)), "{name}");
