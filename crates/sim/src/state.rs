@@ -199,7 +199,7 @@ impl State {
     }
 
     /// Lets time pass.
-    pub(crate) fn advance(&mut self, ms: Millis) {
+    pub fn advance(&mut self, ms: Millis) {
         let until = self.now_ms + ms;
         while self.now_ms < until {
             self.now_ms = (self.now_ms + TICK_MS).min(until);
