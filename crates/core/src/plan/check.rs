@@ -113,7 +113,12 @@ impl Walk {
                 self.running.insert(release.clone());
             }
             Effect::EnsureTraffic { state, .. } => {
-                let missing = state.releases().find(|release| !self.running.contains(*release));
+                // What gets requests already gets no more of them: a plan that leaves a release
+                // which has died must not be refused because it has.
+                let gets_some = |release: &ReleaseId| self.traffic.releases().any(|r| r == release);
+                let missing = state
+                    .releases()
+                    .find(|release| !self.running.contains(*release) && !gets_some(release));
                 if let Some(release) = missing {
                     return Err(format!("{release} would get requests without running"));
                 }
@@ -224,6 +229,18 @@ mod tests {
             let (environment, plan) = deploy_plan(Some(&preview(Direction::Up, breaks, 0)));
             assert_eq!(check(&plan, &environment.traffic, &running(&environment)), []);
             let (environment, plan) = rollback_plan(Some(&preview(Direction::Down, breaks, 0)));
+            assert_eq!(check(&plan, &environment.traffic, &running(&environment)), []);
+        }
+    }
+
+    #[test]
+    fn a_release_that_died_can_be_left() {
+        for breaks in [false, true] {
+            let (mut environment, plan) = rollback_plan(Some(&preview(Direction::Down, breaks, 0)));
+            environment.instances.remove(&ReleaseId::from("v2"));
+            assert_eq!(check(&plan, &environment.traffic, &running(&environment)), []);
+            let (mut environment, plan) = deploy_plan(Some(&preview(Direction::Up, breaks, 0)));
+            environment.instances.remove(&ReleaseId::from("v1"));
             assert_eq!(check(&plan, &environment.traffic, &running(&environment)), []);
         }
     }
