@@ -162,7 +162,11 @@ impl Controller<'_> {
         later.sort_by_key(|script| script.migration.version);
         later.dedup();
         let schema = self.preview_of(Direction::Down, &later)?;
-        let request = RollbackRequest { target: &target.document, schema: schema.as_ref() };
+        let request = RollbackRequest {
+            target: &target.document,
+            schema: schema.as_ref(),
+            room_for_a_copy: true,
+        };
         plan::rollback(environment, &request).map_err(Denied::Refused)
     }
 

@@ -4,6 +4,7 @@ use crate::model::ids::Millis;
 use crate::model::traffic::HoldLimits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A part of the world that Ripcord may be given power over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,6 +20,18 @@ pub enum Domain {
     Config,
 }
 
+impl fmt::Display for Domain {
+    /// The word that stands for it in a configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Domain::Traffic => "traffic",
+            Domain::Database => "database",
+            Domain::Flags => "flags",
+            Domain::Config => "config",
+        })
+    }
+}
+
 /// How far that power goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,6 +43,17 @@ pub enum Authority {
     /// Ripcord carries it out.
     #[default]
     Act,
+}
+
+impl fmt::Display for Authority {
+    /// The word that stands for it in a configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Authority::Observe => "observe",
+            Authority::Propose => "propose",
+            Authority::Act => "act",
+        })
+    }
 }
 
 /// The authority for each domain; a domain that is not named is `act`.

@@ -151,7 +151,9 @@ pub(crate) fn deploy_plan(schema: Option<&SchemaPreview>) -> (Environment, Plan)
 pub(crate) fn rollback_plan(schema: Option<&SchemaPreview>) -> (Environment, Plan) {
     let environment = environment(&["v1", "v2"]);
     let target = release("v1");
-    let plan = rollback(&environment, &RollbackRequest { target: &target, schema }).unwrap();
+    let plan =
+        rollback(&environment, &RollbackRequest { target: &target, schema, room_for_a_copy: true })
+            .unwrap();
     (environment, plan)
 }
 

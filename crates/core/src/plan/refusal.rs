@@ -63,7 +63,7 @@ pub enum Refusal {
         gone: Vec<String>,
     },
     /// Ripcord may not do what the plan needs.
-    #[error("this needs to act on {domain:?}, where the environment allows only {authority:?}")]
+    #[error("this needs to act on {domain}, where the environment allows only `{authority}`")]
     NoAuthority {
         /// Where.
         domain: Domain,

@@ -15,6 +15,9 @@ pub struct RollbackRequest<'a> {
     pub target: &'a Release,
     /// What taking back the later migrations would do; none when there are none.
     pub schema: Option<&'a SchemaPreview>,
+    /// Whether there is room for a copy of the database. Going back matters more than the copy:
+    /// what the migrations remove is kept within the database in any case.
+    pub room_for_a_copy: bool,
 }
 
 /// Makes the plan, or says why there is none.
@@ -125,7 +128,7 @@ impl Back<'_> {
     }
 
     fn backup(&self, steps: &mut Steps<'_>) {
-        if self.request.schema.is_some() {
+        if self.request.schema.is_some() && self.request.room_for_a_copy {
             let generation = self.environment.generation.next();
             let name = format!("g{generation}-before-return-to-{}", self.to());
             steps.add(Effect::EnsureBackup { name }, Undo::Nothing);
@@ -255,6 +258,13 @@ impl Back<'_> {
             ),
         }];
         report.extend(breaks.iter().map(|why| format!("because {why}")));
+        if self.request.schema.is_some() && !self.request.room_for_a_copy {
+            report.push(
+                "no copy of the database is made, since the disk has no room for it; what is \
+                 removed is kept within the database"
+                    .to_owned(),
+            );
+        }
         let window = if self.inside_window() { "inside" } else { "outside" };
         report.push(format!("{} is {window} its rollback window", self.to()));
         report
@@ -308,12 +318,23 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_does_not_stop_a_rollback() {
+        let environment = environment(&["v1", "v2"]);
+        let (target, schema) = (release("v1"), preview(Direction::Down, true, 0));
+        let request =
+            RollbackRequest { target: &target, schema: Some(&schema), room_for_a_copy: false };
+        let plan = rollback(&environment, &request).unwrap();
+        assert!(!has(&plan, "copy the database"));
+        assert!(plan.report.iter().any(|line| line.contains("no copy")), "{:?}", plan.report);
+    }
+
+    #[test]
     fn checks_are_repeated_only_outside_the_window() {
         let (mut environment, inside) = rollback_plan(None);
         assert!(!has(&inside, "traffic to v2"));
         environment.observed_at += 2.hours();
         let target = release("v1");
-        let request = RollbackRequest { target: &target, schema: None };
+        let request = RollbackRequest { target: &target, schema: None, room_for_a_copy: true };
         let outside = rollback(&environment, &request).unwrap();
         assert!(place(&outside, "traffic to v2 100 %, preview of v1") < place(&outside, "flags"));
     }
@@ -325,7 +346,10 @@ mod tests {
         let mut environment = environment(&["v1", "v2"]);
         environment.instances.remove(&ReleaseId::from("v1"));
         let target = release("v1");
-        let cold = rollback(&environment, &RollbackRequest { target: &target, schema: None });
+        let cold = rollback(
+            &environment,
+            &RollbackRequest { target: &target, schema: None, room_for_a_copy: true },
+        );
         assert_ne!(cold.unwrap().steps[0].undo, Undo::Nothing);
     }
 
@@ -334,7 +358,8 @@ mod tests {
         let check = |verified: &[&str], target: &str, gone: u64, expected: &str| {
             let target = release(target);
             let schema = (gone > 0).then(|| preview(Direction::Down, false, gone));
-            let request = RollbackRequest { target: &target, schema: schema.as_ref() };
+            let request =
+                RollbackRequest { target: &target, schema: schema.as_ref(), room_for_a_copy: true };
             let refusal = rollback(&environment(verified), &request).unwrap_err();
             assert_eq!(refusal.to_string(), expected);
         };
@@ -382,7 +407,7 @@ mod tests {
             }
             let schema = schema.map(|breaks| preview(Direction::Down, breaks, 0));
             let target = release("v1");
-            let request = RollbackRequest { target: &target, schema: schema.as_ref() };
+            let request = RollbackRequest { target: &target, schema: schema.as_ref(), room_for_a_copy: true };
             let plan = rollback(&environment, &request).unwrap();
             prop_assert_eq!(check(&plan, &environment.traffic, &running(&environment)), []);
             prop_assert_eq!(plan.computed_id(), plan.id);

@@ -68,8 +68,11 @@ pub(crate) fn retry(args: &Retry, context: &Context) -> Result<(), Failure> {
         Some(release) => {
             let release = release_id(release)?;
             let wish = WishKind::Deploy { release, retry: true, accepted: None };
-            let patience =
-                Patience { detach: false, lock: Duration::ZERO, person: Duration::from_hours(1) };
+            let patience = Patience {
+                detach: args.detach,
+                lock: Duration::ZERO,
+                person: Duration::from_hours(1),
+            };
             carry_out(&wish, patience, context)
         }
         None => say(context, Verb::Retry, "", "trying again"),

@@ -32,13 +32,11 @@ pub(crate) fn run(controller: &Controller, environment: &EnvironmentControl) {
 
 fn turn(controller: &Controller, environment: &EnvironmentControl) -> Result<(), ExecuteError> {
     let Some(plan) = control::running_plan(&controller.ledger, &environment.name)? else {
-        controller.ledger.set_emergency(false);
         controller.reconcile(environment);
         return Ok(());
     };
-    if plan.intent == Intent::Rollback {
-        controller.ledger.set_emergency(true);
-    }
+    // After a restart, a plan that goes back may use the reserve as before.
+    controller.ledger.set_emergency(plan.intent == Intent::Rollback);
     match execute(controller, environment, &plan) {
         Err(ExecuteError::Ledger(LedgerError::Full(why))) => {
             // No disk for going forward. The reserve is for going back.

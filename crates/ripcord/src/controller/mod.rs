@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// The least free space with which a deploy may begin, beside the reserve.
-const FREE_BYTES_MIN: u64 = 32 << 20;
+pub(crate) const FREE_BYTES_MIN: u64 = 32 << 20;
 
 /// One running controller.
 pub(crate) struct Controller {

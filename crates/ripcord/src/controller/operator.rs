@@ -4,7 +4,7 @@
 use crate::controller::Controller;
 use crate::controller::environment::EnvironmentControl;
 use crate::failure::{Code, Failure};
-use ripcord_core::plan::Plan;
+use ripcord_core::plan::{Intent, Plan};
 use ripcord_core::run::Event;
 use ripcord_engine::control::{self, RequestError};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ impl Controller {
     ) -> Result<(), Failure> {
         let _turn = environment.starting.lock().unwrap_or_else(PoisonError::into_inner);
         let observed = self.observe(environment)?;
+        // Going back may use the reserve of the disk, from its first entry on.
+        self.ledger.set_emergency(plan.intent == Intent::Rollback);
         control::start(plan, &observed, &self.ledger, by)?;
         environment.wake();
         Ok(())

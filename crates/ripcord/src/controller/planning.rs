@@ -1,8 +1,8 @@
 //! From a wish to a plan: observes the environment, asks the database what the pending
 //! migrations would do, and lets the pure planner decide. Nothing is changed here.
 
-use crate::controller::Controller;
 use crate::controller::environment::EnvironmentControl;
+use crate::controller::{Controller, FREE_BYTES_MIN};
 use crate::failure::{Code, Failure};
 use ripcord_core::model::{AppliedMigration, Environment, Release, ReleaseId};
 use ripcord_core::plan::{
@@ -53,7 +53,11 @@ impl Controller {
                 self.store.materialise(&target, &self.layout.release(&target.id))?;
                 let scripts = self.surplus(&observed, &target)?;
                 let schema = preview(environment, Direction::Down, &scripts)?;
-                let request = RollbackRequest { target: &target, schema: schema.as_ref() };
+                let request = RollbackRequest {
+                    target: &target,
+                    schema: schema.as_ref(),
+                    room_for_a_copy: self.room_for_a_copy(environment),
+                };
                 Ok(rollback(&observed, &request)?)
             }
         }
@@ -70,6 +74,14 @@ impl Controller {
             &environment.world(),
         );
         observed.map_err(|error| Failure::new(Code::CannotObserve, error.to_string()))
+    }
+
+    /// Whether a copy of the database fits beside what is there, with as much left again.
+    fn room_for_a_copy(&self, environment: &EnvironmentControl) -> bool {
+        let database = environment.settings().database;
+        let size = database.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |m| m.len());
+        let free = self.ledger.free_bytes().unwrap_or(0);
+        free >= size.saturating_mul(2).max(FREE_BYTES_MIN)
     }
 
     /// The release of this id.

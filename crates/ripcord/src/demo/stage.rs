@@ -2,7 +2,6 @@
 //! that runs on it as a process of its own.
 
 use crate::api::Client;
-use crate::cli::Context;
 use crate::config::Config;
 use crate::demo::Options;
 use crate::failure::{Code, Failure};
@@ -13,7 +12,7 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long the controller may take to answer after its start.
@@ -86,7 +85,18 @@ pub(crate) struct Stage {
     pub(crate) listen: SocketAddr,
     preview: SocketAddr,
     temporary: bool,
-    controller: Arc<Mutex<Option<Child>>>,
+    curtain: Arc<Mutex<Curtain>>,
+}
+
+/// What may still happen on a stage.
+#[derive(Debug)]
+enum Curtain {
+    /// Nothing runs yet.
+    Open,
+    /// The controller runs.
+    Playing(Child),
+    /// It is over: nothing may be written or started any more.
+    Fallen,
 }
 
 impl Stage {
@@ -105,8 +115,13 @@ impl Stage {
             .hint("name a directory that does not exist yet"));
         }
         let [listen, preview] = free_ports()?;
-        let stage =
-            Stage { directory, listen, preview, temporary, controller: Arc::new(Mutex::new(None)) };
+        let stage = Stage {
+            directory,
+            listen,
+            preview,
+            temporary,
+            curtain: Arc::new(Mutex::new(Curtain::Open)),
+        };
         fs::create_dir_all(stage.project().join("bin")).map_err(cannot_write)?;
         let program = std::env::current_exe().map_err(cannot_write)?;
         fs::copy(program, stage.project().join("bin/shop")).map_err(cannot_write)?;
@@ -142,6 +157,7 @@ impl Stage {
 
     /// Puts the files of a release into the project, as a checkout of its commit would.
     pub(crate) fn dress(&self, fixture: Fixture) -> Result<(), Failure> {
+        let _curtain = self.unless_fallen()?;
         let project = self.project();
         let migrations = project.join("migrations");
         if migrations.exists() {
@@ -157,6 +173,7 @@ impl Stage {
     /// Like [`Stage::dress`], but each round is a release of its own that is not watched.
     pub(crate) fn dress_round(&self, fixture: Fixture, round: usize) -> Result<(), Failure> {
         self.dress(fixture)?;
+        let _curtain = self.unless_fallen()?;
         let text = self
             .configuration(fixture.schema)
             .replace("bake = \"5s\"", "bake = \"0s\"")
@@ -203,19 +220,9 @@ checks = [{{ http = "/up", status = 200 }}, {{ http = "/products", status = 200 
         )
     }
 
-    /// The options that every command of the demo has in common.
-    pub(crate) fn context(&self) -> Context {
-        Context::new(
-            self.config(),
-            Some(self.state()),
-            Some(ENVIRONMENT.to_owned()),
-            true,
-            Some("demo".to_owned()),
-        )
-    }
-
     /// Starts the controller and waits until it answers.
     pub(crate) fn open(&self, keep: bool) -> Result<Client, Failure> {
+        let mut curtain = self.unless_fallen()?;
         let program = std::env::current_exe().map_err(cannot_write)?;
         let log = File::create(self.directory.join("controller.log")).map_err(cannot_write)?;
         let mut command = Command::new(program);
@@ -233,7 +240,8 @@ checks = [{{ http = "/up", status = 200 }}, {{ http = "/products", status = 200 
             command.arg("--end-with-parent");
         }
         let child = command.spawn().map_err(cannot_write)?;
-        *self.child() = Some(child);
+        *curtain = Curtain::Playing(child);
+        drop(curtain);
         let began = Instant::now();
         loop {
             if let Ok(client) = Client::of(&self.state())
@@ -241,8 +249,7 @@ checks = [{{ http = "/up", status = 200 }}, {{ http = "/products", status = 200 
             {
                 return Ok(client);
             }
-            let ended = self.child().as_mut().and_then(|child| child.try_wait().ok().flatten());
-            if ended.is_some() || began.elapsed() > READY {
+            if self.has_ended() || began.elapsed() > READY {
                 let log = fs::read_to_string(self.directory.join("controller.log"));
                 return Err(Failure::new(
                     Code::NoController,
@@ -255,14 +262,19 @@ checks = [{{ http = "/up", status = 200 }}, {{ http = "/products", status = 200 
 
     /// Freezes what is in the project into the next release.
     pub(crate) fn freeze(&self, client: &Client) -> Result<ReleaseId, Failure> {
+        let curtain = self.unless_fallen()?;
         let config = Config::load(&self.config())?;
         let frozen = Store::open(&self.state())?.freeze(&config, "demo")?;
+        drop(curtain);
         Ok(client.create_release(frozen)?.release.id)
     }
 
     /// Leaves everything running, and says how to look at it and how to end it.
     pub(crate) fn leave(&self) {
-        let pid = self.child().as_ref().map_or(0, Child::id);
+        let pid = match &*self.curtain() {
+            Curtain::Playing(child) => child.id(),
+            Curtain::Open | Curtain::Fallen => return,
+        };
         let (config, state) = (self.config(), self.state());
         let options = format!("--config {} --state {}", config.display(), state.display());
         for line in [
@@ -278,24 +290,55 @@ checks = [{{ http = "/up", status = 200 }}, {{ http = "/products", status = 200 
 
     /// Ends every process that was started, and removes the directory if it was temporary.
     pub(crate) fn strike(&self, longest: Duration) -> Result<(), Failure> {
-        if let Some(mut child) = self.child().take() {
+        let before = std::mem::replace(&mut *self.curtain(), Curtain::Fallen);
+        if let Curtain::Playing(mut child) = before {
             end(&mut child, longest);
         }
-        if self.temporary && self.directory.exists() {
-            fs::remove_dir_all(&self.directory).map_err(cannot_write)?;
+        if self.temporary {
+            self.remove()?;
         }
         Ok(())
     }
 
-    fn child(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
-        self.controller.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Something that was being written may still appear while the directory is emptied.
+    fn remove(&self) -> Result<(), Failure> {
+        let mut last = Ok(());
+        for _ in 0..20 {
+            match fs::remove_dir_all(&self.directory) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => last = Err(cannot_write(error)),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        last
+    }
+
+    fn has_ended(&self) -> bool {
+        match &mut *self.curtain() {
+            Curtain::Playing(child) => !matches!(child.try_wait(), Ok(None)),
+            Curtain::Open | Curtain::Fallen => true,
+        }
+    }
+
+    /// Held while something is written or started, so that it is not over in between.
+    fn unless_fallen(&self) -> Result<MutexGuard<'_, Curtain>, Failure> {
+        let curtain = self.curtain();
+        match &*curtain {
+            Curtain::Fallen => Err(Failure::new(Code::Interrupted, "interrupted")),
+            Curtain::Open | Curtain::Playing(_) => Ok(curtain),
+        }
+    }
+
+    fn curtain(&self) -> MutexGuard<'_, Curtain> {
+        self.curtain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Asks a controller to end, with everything it started, and waits.
 fn end(child: &mut Child, longest: Duration) {
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        drop(rustix::process::kill_process(pid, rustix::process::Signal::TERM));
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
     let began = Instant::now();
     while began.elapsed() < longest {

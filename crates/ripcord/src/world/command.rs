@@ -65,7 +65,7 @@ pub(crate) fn run(
 fn end(child: &mut Child) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
         // It may have ended in this moment, which is what is wanted.
-        drop(rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
     drop(child.wait());
 }

@@ -8,3 +8,4 @@ mod kills;
 mod many;
 mod scenarios;
 mod site;
+mod tour;

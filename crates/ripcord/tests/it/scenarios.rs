@@ -318,9 +318,10 @@ fn scenario_40_auto_revert() {
     site.dress_with("v1-good", three);
     let a = site.freeze();
     site.run(&["deploy", &a]).expect(0);
-    site.dress_with("crash-loop", three);
+    site.dress_with("crash-loop", |text| three(text).replace("bake = \"0s\"", "bake = \"1m\""));
     let b = site.freeze();
-    site.run(&["deploy", &b]).expect(4);
+    let answer = site.run(&["deploy", &b]).expect(4);
+    assert!(answer.stderr.contains(&b), "{}", answer.stderr);
     let status = site.status();
     assert_eq!(status["instances"][&a]["ready"], 3, "{status}");
     assert!(site.instances_of(&b).is_empty());

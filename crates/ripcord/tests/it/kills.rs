@@ -1,0 +1,150 @@
+//! kill -9 of the real controller between journal entries, forward and back, under load. After a
+//! restart there is exactly one release, with traffic, processes, configuration, flags, schema
+//! and data agreeing, and no request was lost.
+
+use crate::site::{Site, get};
+use ripcord_shop::Schema;
+use ripcord_shop::load::verify;
+use serde_json::Value;
+use std::fs;
+use std::time::Duration;
+
+/// What is done when the plug is pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Journey {
+    /// A deploy with the destructive migration, which goes well.
+    Deploy,
+    /// The same, found bad while it is watched.
+    TakenBack,
+    /// A rollback over the destructive migration.
+    Rollback,
+}
+
+/// More entries than any of these journeys writes.
+const ENTRIES_MAX: u64 = 60;
+
+#[test]
+fn scenario_49_crash_at_every_step_of_a_deploy() {
+    pull_the_plug(Journey::Deploy, 3);
+}
+
+#[test]
+fn scenario_49_crash_at_every_step_of_being_taken_back() {
+    pull_the_plug(Journey::TakenBack, 3);
+}
+
+#[test]
+fn scenario_49_crash_at_every_step_of_a_rollback() {
+    pull_the_plug(Journey::Rollback, 3);
+}
+
+#[test]
+fn soak_crash_before_and_after_every_entry() {
+    if std::env::var("RIPCORD_SOAK_MINUTES").is_err() {
+        return;
+    }
+    for journey in [Journey::Deploy, Journey::TakenBack, Journey::Rollback] {
+        pull_the_plug(journey, 1);
+    }
+}
+
+/// Pulls the plug at every `stride`-th place, before and after entries in turn, until a journey
+/// gets through.
+fn pull_the_plug(journey: Journey, stride: usize) {
+    let mut site = Site::new();
+    site.serve();
+    site.deploy("v1-good");
+    let stable = site.deploy("v2-additive");
+    site.dress_with("v3-bad-answers", |text| match journey {
+        Journey::TakenBack => text.replace("bake = \"0s\"", "bake = \"20s\""),
+        Journey::Deploy | Journey::Rollback => text,
+    });
+    let calm = r#"{"banner":"gifts","page_size":20}"#;
+    let loud = r#"{"banner":"bad","page_size":20,"faults":{"error_percent":40.0}}"#;
+    let config = if journey == Journey::TakenBack { loud } else { calm };
+    fs::write(site.project().join("shop.json"), config).unwrap();
+    let release = site.freeze();
+    let load = site.load(60);
+    let places = (1..=ENTRIES_MAX)
+        .flat_map(|entry| [format!("before:{entry}"), format!("after:{entry}")])
+        .skip(1)
+        .step_by(stride);
+    let mut kills = 0;
+    for place in places {
+        if journey == Journey::Rollback {
+            site.run(&["retry", &release]).expect(0);
+        }
+        site.kill_controller();
+        site.serve_with(&[], &[("RIPCORD_CRASH", &place)]);
+        let began = match journey {
+            Journey::Rollback => site.run(&["rollback", "--detach"]),
+            Journey::Deploy | Journey::TakenBack => site.run(&["retry", &release, "--detach"]),
+        };
+        assert!(began.code == 0 || began.code == 6, "{place}: {began:?}");
+        let crashed = crashes_or_ends(&mut site);
+        if crashed {
+            kills += 1;
+            site.serve();
+            site.until(&format!("{place}: at rest"), Duration::from_secs(60), |site| {
+                site.status()["operation"] == Value::Null
+            });
+        } else {
+            // The plug is still in; what follows must not pull it.
+            site.kill_controller();
+            site.serve();
+        }
+        let live = agreement(&mut site, &place);
+        if live == release {
+            site.run(&["rollback"]).expect(0);
+        }
+        assert_eq!(agreement(&mut site, &place), stable);
+        if !crashed {
+            break;
+        }
+    }
+    assert!(kills > 0);
+    let (report, record) = load.stop().unwrap();
+    assert!(report.failed_unexplained.is_empty(), "{:?}", report.failed_unexplained);
+    let data = verify(&site.database(), &record, None, Schema::V2).unwrap();
+    assert!(data.is_clean(), "{data:?}");
+    site.run(&["ledger", "verify"]).expect(0);
+    site.close();
+}
+
+/// Waits until the controller has killed itself (true) or the plan is over (false).
+fn crashes_or_ends(site: &mut Site) -> bool {
+    let mut crashed = false;
+    site.until("it crashes or ends", Duration::from_secs(60), |site| {
+        crashed = site.controller().try_wait().unwrap().is_some();
+        if crashed {
+            return true;
+        }
+        let status = site.run(&["status", "--json"]);
+        status.code == 0 && status.json()["operation"] == Value::Null
+    });
+    crashed
+}
+
+/// Everything names one release; which it is. Looked at from outside: the answers, the processes,
+/// the files, the tables.
+fn agreement(site: &mut Site, place: &str) -> String {
+    let status = site.status();
+    let live = status["live"].as_str().unwrap_or_else(|| panic!("{place}: {status}")).to_owned();
+    site.until(&format!("{place}: {live} answers alone"), Duration::from_secs(10), |site| {
+        site.answering().as_deref() == Some(live.as_str())
+    });
+    let config = fs::read_link(site.state().join("environments/test/config")).unwrap();
+    assert!(config.ends_with(format!("{live}/config")), "{place}: {config:?}");
+    let schema = if has_column(site, "gift") { 3 } else { 2 };
+    let version: Value = serde_json::from_str(&get(site.listen, "/version").body).unwrap();
+    assert_eq!(version["schema"], schema, "{place}: code and tables differ");
+    let flags = fs::read_to_string(site.state().join("environments/test/flags.json")).unwrap();
+    assert_eq!(flags.contains("express-checkout"), schema == 3, "{place}: {flags}");
+    assert!(!site.instances_of(&live).is_empty(), "{place}: no process of {live}");
+    live
+}
+
+fn has_column(site: &Site, name: &str) -> bool {
+    let connection = rusqlite::Connection::open(site.database()).unwrap();
+    connection.prepare(&format!("SELECT {name} FROM orders LIMIT 1")).is_ok()
+}
