@@ -33,5 +33,5 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let plan: Plan = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
     let patience =
         Patience { detach: args.detach, lock: Duration::ZERO, person: Duration::from_hours(1) };
-    start(plan, patience, context)
+    start(&plan, patience, context)
 }

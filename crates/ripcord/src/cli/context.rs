@@ -26,7 +26,7 @@ impl Context {
     ) -> Context {
         let user = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
         let by = by.or_else(user).unwrap_or_else(|| "somebody".to_owned());
-        Context { config, state, environment, json, by }
+        Context { config, json, by, state, environment }
     }
 
     /// The state directory, absolute, so that it means the same to every process.

@@ -84,7 +84,7 @@ pub(crate) fn carry_out(
     let began = Instant::now();
     loop {
         let done = match client.plan(&environment, wish) {
-            Ok(plan) => start(plan, patience, context),
+            Ok(plan) => start(&plan, patience, context),
             Err(failure) => Err(failure),
         };
         match done {
@@ -116,7 +116,7 @@ pub(crate) fn carry_out(
 }
 
 /// Starts a plan and follows it to its end.
-pub(crate) fn start(plan: Plan, patience: Patience, context: &Context) -> Result<(), Failure> {
+pub(crate) fn start(plan: &Plan, patience: Patience, context: &Context) -> Result<(), Failure> {
     let client = context.client()?;
     let environment = context.environment()?;
     if !context.json {
@@ -130,8 +130,8 @@ pub(crate) fn start(plan: Plan, patience: Patience, context: &Context) -> Result
         }
         return Ok(());
     }
-    let ended = follow(&client, &environment, &plan, after, patience.person, !context.json)?;
-    conclude(&plan, ended, context.json)
+    let ended = follow(&client, &environment, plan, after, patience.person, !context.json)?;
+    conclude(plan, ended, context.json)
 }
 
 /// Turns the end of a plan into output and exit code.

@@ -85,14 +85,18 @@ pub(crate) fn abort(args: &Abort, context: &Context) -> Result<(), Failure> {
     let environment = context.environment()?;
     let before = client.status(&environment)?;
     if !ask(context, Verb::Abort, &args.reason)? {
-        return idle(context);
+        idle(context);
+        return Ok(());
     }
     let entries = client.entries(&environment, 0, 0)?;
     let plan = entries.iter().rev().find_map(|entry| match &entry.event {
         Event::PlanStarted { plan } => Some(plan),
         _ => None,
     });
-    let Some(plan) = plan else { return idle(context) };
+    let Some(plan) = plan else {
+        idle(context);
+        return Ok(());
+    };
     let ended = follow(
         &client,
         &environment,
@@ -119,7 +123,8 @@ pub(crate) fn abort(args: &Abort, context: &Context) -> Result<(), Failure> {
 
 fn say(context: &Context, verb: Verb, reason: &str, done: &str) -> Result<(), Failure> {
     if !ask(context, verb, reason)? {
-        return idle(context);
+        idle(context);
+        return Ok(());
     }
     terminal::say(done);
     if context.json {
@@ -133,10 +138,9 @@ fn ask(context: &Context, verb: Verb, reason: &str) -> Result<bool, Failure> {
     Ok(context.client()?.request(&context.environment()?, &request)?.taken)
 }
 
-fn idle(context: &Context) -> Result<(), Failure> {
+fn idle(context: &Context) {
     terminal::say("no plan is running, so nothing was changed");
     if context.json {
         terminal::print(&json!({ "outcome": "nothing_to_do" }).to_string());
     }
-    Ok(())
 }

@@ -123,7 +123,7 @@ impl Controller {
     /// The environment of this name; without a name, the only one.
     pub(crate) fn environment(&self, name: &str) -> Result<&Arc<EnvironmentControl>, Failure> {
         self.environments.get(&EnvironmentName::from(name)).ok_or_else(|| {
-            let known: Vec<&str> = self.environments.keys().map(|name| name.as_str()).collect();
+            let known: Vec<&str> = self.environments.keys().map(EnvironmentName::as_str).collect();
             Failure::new(Code::UnknownEnvironment, format!("there is no environment `{name}`"))
                 .hint(format!("there are: {}", known.join(", ")))
         })

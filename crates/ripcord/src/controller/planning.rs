@@ -99,24 +99,17 @@ impl Controller {
     }
 
     fn target(&self, observed: &Environment, to: Option<&ReleaseId>) -> Result<Release, Failure> {
-        match to {
-            Some(id) => {
-                let history = &observed.history;
-                let verified = history.verified.iter().any(|verified| &verified.release == id);
-                if !verified {
-                    let others = history.verified.iter().map(|verified| verified.release.clone());
-                    let live = history.live();
-                    let available = others.filter(|other| Some(other) != live).collect();
-                    return Err(Refusal::NotVerified { target: id.clone(), available }.into());
-                }
-                self.release(id)
-            }
-            None => {
-                let last = observed.history.last_verified_before_live();
-                let last = last.ok_or(Refusal::NoTarget)?;
-                self.release(&last.release)
-            }
+        let history = &observed.history;
+        let Some(id) = to else {
+            let last = history.last_verified_before_live().ok_or(Refusal::NoTarget)?;
+            return self.release(&last.release);
+        };
+        if history.verified.iter().any(|verified| &verified.release == id) {
+            return self.release(id);
         }
+        let others = history.verified.iter().map(|verified| verified.release.clone());
+        let available = others.filter(|other| Some(other) != history.live()).collect();
+        Err(Refusal::NotVerified { target: id.clone(), available }.into())
     }
 
     /// The scripts of a release's migrations, from the store.

@@ -45,9 +45,9 @@ pub(crate) fn play(stage: &Stage, options: &Options) -> Result<Outcome, Failure>
     sleep(CALM);
 
     story::chapter("What came of it");
-    let (report, record) = load.stop().map_err(load_failed)?;
+    let (report, record) = load.stop().map_err(|error| load_failed(&error))?;
     let data = verify(&stage.database(), &record, Some(&before.baseline), Schema::V2)
-        .map_err(load_failed)?;
+        .map_err(|error| load_failed(&error))?;
     let outcome = Outcome::of(stage, &client, &before, &third, &report, &record, &data)?;
     story::tell(stage, &client, &third, &outcome, &report)?;
     Ok(outcome)
@@ -91,9 +91,9 @@ fn load(stage: &Stage, options: &Options) -> Result<LoadHandle, Failure> {
         timeout_ms: 35_000,
         ..LoadOptions::default()
     })
-    .map_err(load_failed)
+    .map_err(|error| load_failed(&error))
 }
 
-fn load_failed(error: ripcord_shop::ShopError) -> Failure {
+fn load_failed(error: &ripcord_shop::ShopError) -> Failure {
     Failure::new(Code::DemoFailed, error.to_string())
 }

@@ -75,14 +75,14 @@ fn interruption() -> Result<mpsc::Receiver<()>, Failure> {
             else {
                 return;
             };
-            drop(ready.send(()));
+            let _ = ready.send(());
             loop {
                 tokio::select! {
                     _ = int.recv() => {}
                     _ = term.recv() => {}
                 }
                 terminal::say("interrupted; ending what was started");
-                drop(sender.send(()));
+                let _ = sender.send(());
             }
         });
     });

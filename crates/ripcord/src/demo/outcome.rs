@@ -17,6 +17,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The last line of `ripcord demo --json`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a promise of its own, named in JSON")]
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Outcome {
     /// Requests that the clients made.

@@ -13,7 +13,7 @@ fn everything_that_the_demo_promises_holds() {
     let (stdout, stderr) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}\n{stderr}");
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
     let last: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
     let number = |name: &str| last[name].as_f64().unwrap_or_else(|| panic!("{name}: {last}"));
     assert!(number("requests") > 500.0, "{last}");

@@ -40,7 +40,8 @@ fn the_reference_of_commands_is_current() {
         assert!(output.status.success(), "{words:?}");
         let name = ["ripcord"].iter().chain(words).copied().collect::<Vec<_>>().join(" ");
         let help = String::from_utf8(output.stdout).unwrap();
-        text.push_str(&format!("\n## {name}\n\n```text\n{}\n```\n", help.trim_end()));
+        let help = help.trim_end();
+        text.extend(["\n## ", &name, "\n\n```text\n", help, "\n```\n"]);
     }
     expect_file!["../../../../docs/commands.md"].assert_eq(&text);
 }

@@ -60,8 +60,8 @@ fn pull_the_plug(journey: Journey, stride: usize) {
         Journey::Deploy | Journey::Rollback => text,
     });
     let calm = r#"{"banner":"gifts","page_size":20}"#;
-    let loud = r#"{"banner":"bad","page_size":20,"faults":{"error_percent":40.0}}"#;
-    let config = if journey == Journey::TakenBack { loud } else { calm };
+    let bad = r#"{"banner":"bad","page_size":20,"faults":{"error_percent":40.0}}"#;
+    let config = if journey == Journey::TakenBack { bad } else { calm };
     fs::write(site.project().join("shop.json"), config).unwrap();
     let release = site.freeze();
     let load = site.load(60);
@@ -85,7 +85,7 @@ fn pull_the_plug(journey: Journey, stride: usize) {
         if crashed {
             kills += 1;
             site.serve();
-            site.until(&format!("{place}: at rest"), Duration::from_secs(60), |site| {
+            site.until(&format!("{place}: at rest"), Duration::from_mins(1), |site| {
                 site.status()["operation"] == Value::Null
             });
         } else {
@@ -114,7 +114,7 @@ fn pull_the_plug(journey: Journey, stride: usize) {
 /// Waits until the controller has killed itself (true) or the plan is over (false).
 fn crashes_or_ends(site: &mut Site) -> bool {
     let mut crashed = false;
-    site.until("it crashes or ends", Duration::from_secs(60), |site| {
+    site.until("it crashes or ends", Duration::from_mins(1), |site| {
         crashed = site.controller().try_wait().unwrap().is_some();
         if crashed {
             return true;
@@ -134,7 +134,7 @@ fn agreement(site: &mut Site, place: &str) -> String {
         site.answering().as_deref() == Some(live.as_str())
     });
     let config = fs::read_link(site.state().join("environments/test/config")).unwrap();
-    assert!(config.ends_with(format!("{live}/config")), "{place}: {config:?}");
+    assert!(config.ends_with(format!("{live}/config")), "{place}: {}", config.display());
     let schema = if has_column(site, "gift") { 3 } else { 2 };
     let version: Value = serde_json::from_str(&get(site.listen, "/version").body).unwrap();
     assert_eq!(version["schema"], schema, "{place}: code and tables differ");

@@ -1,4 +1,6 @@
-//! The real binary on real parts: controller, proxy, instances, SQLite, files and signals.
+//! The real binary on real parts: controller, proxy, instances, `SQLite`, files and signals.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
 mod demo;

@@ -205,16 +205,6 @@ checks = [{{ http = "/up", status = 200 }}]
         self.controller.as_mut().unwrap()
     }
 
-    /// Waits until the controller has ended by itself.
-    pub(crate) fn controller_ends(&mut self) {
-        let mut child = self.controller.take().unwrap();
-        let began = Instant::now();
-        while child.try_wait().unwrap().is_none() {
-            assert!(began.elapsed() < Duration::from_secs(30), "the controller goes on");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
     /// Ends the controller with SIGKILL. Instances and proxy go on.
     pub(crate) fn kill_controller(&mut self) {
         let mut child = self.controller.take().unwrap();
