@@ -14,7 +14,8 @@ pub(crate) enum Install {
 }
 
 /// Programs that the tests use, and the Debian packages that bring them.
-const NEEDS: [(&str, &str); 2] = [("git", "git"), ("cc", "gcc")];
+const NEEDS: [(&str, &str); 4] =
+    [("git", "git"), ("cc", "gcc"), ("curl", "curl"), ("python3", "python3")];
 
 #[derive(Default)]
 struct Tally {

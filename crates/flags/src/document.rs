@@ -45,13 +45,20 @@ pub enum FlagState {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FlagsError {
     /// It is larger than any sensible document.
-    #[error("the flags document has {0} bytes, more than can be meant")]
+    #[error("it has {0} bytes, more than can be meant")]
     TooLarge(usize),
     /// It is not JSON, or not of flagd's form.
-    #[error("the flags document is not of flagd's form: {0}")]
-    Form(String),
+    #[error("it is not of flagd's form: {why}")]
+    Form {
+        /// What is wrong.
+        why: String,
+        /// The line, from 1; 0 when no line can be told.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
     /// A flag contradicts itself.
-    #[error("flag `{flag}`: {why}")]
+    #[error("flag `{flag}` {why}")]
     Flag {
         /// Which.
         flag: String,
@@ -71,9 +78,15 @@ impl Document {
         if bytes.len() > BYTES_MAX {
             return Err(FlagsError::TooLarge(bytes.len()));
         }
-        let document: Document =
-            serde_json::from_slice(bytes).map_err(|error| FlagsError::Form(error.to_string()))?;
+        let document: Document = serde_json::from_slice(bytes).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            FlagsError::Form { why: error.to_string(), line, column }
+        })?;
         for (name, flag) in &document.flags {
+            if name.is_empty() || name.chars().any(char::is_control) {
+                let (flag, why) = (format!("{name:?}"), "is not the key of a flag".to_owned());
+                return Err(FlagsError::Flag { flag, why });
+            }
             flag.check().map_err(|why| FlagsError::Flag { flag: name.clone(), why })?;
         }
         Ok(document)
@@ -93,19 +106,20 @@ impl Document {
 impl Flag {
     fn check(&self) -> Result<(), String> {
         if self.variants.is_empty() {
-            return Err("it has no variants".to_owned());
+            return Err("has no variants".to_owned());
         }
         if let Some(name) = &self.default_variant
             && !self.variants.contains_key(name)
         {
             let known: Vec<&str> = self.variants.keys().map(String::as_str).collect();
-            return Err(format!("no variant `{name}`; there are: {}", known.join(", ")));
+            let known = known.join(", ");
+            return Err(format!("has the default variant `{name}`, but only: {known}"));
         }
         let kinds = self.variants.values().map(std::mem::discriminant);
         let mut kinds = kinds.collect::<Vec<_>>();
         kinds.dedup();
         if kinds.len() > 1 {
-            return Err("its variants are of different types".to_owned());
+            return Err("has variants of different types".to_owned());
         }
         Ok(())
     }
@@ -141,7 +155,7 @@ mod tests {
         check("", Err("EOF"));
         check(
             r#"{"flags":{"a":{"state":"ENABLED","variants":{"on":true},"defaultVariant":"of"}}}"#,
-            Err("flag `a`: no variant `of`; there are: on"),
+            Err("flag `a` has the default variant `of`, but only: on"),
         );
         check(
             r#"{"flags":{"a":{"state":"ENABLED","variants":{"on":true,"off":"no"}}}}"#,

@@ -39,6 +39,8 @@ impl Controller {
         by: &str,
         reason: &str,
     ) -> Result<Maintenance, Failure> {
+        // Repairs give way at once.
+        environment.wake();
         let _turn = environment.starting.lock().unwrap_or_else(PoisonError::into_inner);
         let observed = self.observe(environment)?;
         if observed.history.running.is_some() {

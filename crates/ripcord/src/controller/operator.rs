@@ -44,6 +44,8 @@ impl Controller {
         plan: &Plan,
         by: &str,
     ) -> Result<(), Failure> {
+        // Repairs give way at once.
+        environment.wake();
         let _turn = environment.starting.lock().unwrap_or_else(PoisonError::into_inner);
         let observed = self.observe(environment)?;
         // Going back may use the reserve of the disk, from its first entry on.

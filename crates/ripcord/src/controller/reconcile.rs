@@ -11,6 +11,8 @@ use std::sync::atomic::Ordering;
 impl Controller {
     /// One look, one repair at most of each kind. Failures are repeated at the next look.
     pub(crate) fn reconcile(&self, environment: &EnvironmentControl) {
+        // While somebody starts a plan or a downtime window, what looks like drift is none.
+        let Ok(_turn) = environment.starting.try_lock() else { return };
         if let Err(error) = self.reconcile_or_fail(environment) {
             self.note_problem(environment, &error.to_string());
         } else {

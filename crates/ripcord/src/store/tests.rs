@@ -372,7 +372,11 @@ fn what_else_cannot_be_frozen() {
     let world = World::new();
     world.write("flags.json", "{}");
     world.refused(&expect![[r#"
-        error[RC0107]: DIR/project/flags.json: there is no object `flags`
+        error[RC0107]: DIR/project/flags.json: it is not of flagd's form: missing field `flags` at line 1 column 2
+          --> DIR/project/flags.json:1:2
+           |
+         1 | {}
+           |  ^
         hint: the format is flagd's: { "flags": { "NAME": { "state": ... } } }"#]]);
 
     let world = World::new();
