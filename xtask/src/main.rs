@@ -34,7 +34,9 @@ fn run() -> Result<bool> {
         ["test", "--no-install"] => test::run(test::Install::Refused),
         ["tidy"] => {
             let broken = tidy::check(&system::root())?;
-            broken.iter().for_each(|line| system::say(line));
+            for line in &broken {
+                system::say(line);
+            }
             Ok(broken.is_empty())
         }
         ["bench", "cutover"] => bench::cutover(),

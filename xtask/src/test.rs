@@ -32,7 +32,9 @@ pub(crate) fn run(install: Install) -> Result<bool> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
     tally.step(system::run("cargo", &clippy).is_ok());
     let broken = tidy::check(&system::root())?;
-    broken.iter().for_each(|line| system::say(&format!("tidy: {line}")));
+    for line in &broken {
+        system::say(&format!("tidy: {line}"));
+    }
     tally.step(broken.is_empty());
     // The binaries are built first, since the tests of the whole start them.
     tally.step(system::run("cargo", &["build", "--workspace", "--bins"]).is_ok());

@@ -107,10 +107,10 @@ fn source(name: &str, text: &str, broken: &mut Vec<String>) {
 
 /// Every file under a crate's `tests/it` must be named as a module by a sibling or parent.
 fn forgotten_tests(root: &Path, files: &[PathBuf], broken: &mut Vec<String>) -> Result<()> {
-    let mut texts: BTreeMap<&Path, String> = BTreeMap::new();
+    let mut contents: BTreeMap<&Path, String> = BTreeMap::new();
     let tests = || files.iter().filter(|file| file.to_string_lossy().contains("/tests/it/"));
     for file in tests() {
-        texts.insert(file, fs::read_to_string(file)?);
+        contents.insert(file, fs::read_to_string(file)?);
     }
     for file in tests() {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -120,7 +120,7 @@ fn forgotten_tests(root: &Path, files: &[PathBuf], broken: &mut Vec<String>) -> 
             stem
         };
         let named = |text: &String| text.contains(&format!("mod {module};"));
-        if module != "main" && !texts.values().any(named) {
+        if module != "main" && !contents.values().any(named) {
             let name = file.strip_prefix(root).unwrap_or(file).display();
             broken.push(format!("{name}: no `mod {module};` names it, so its tests never run"));
         }

@@ -93,8 +93,22 @@ pub fn observe(
     ledger: &dyn Ledger,
     world: &World<'_>,
 ) -> Result<Environment, ObserveError> {
+    look(name, policy, authority, history(ledger, name)?, world)
+}
+
+/// As [`observe`], for who knows already what the ledger says.
+///
+/// # Errors
+///
+/// [`ObserveError::World`] when a part of the world does not answer.
+pub fn look(
+    name: &EnvironmentName,
+    policy: &Policy,
+    authority: &Authorities,
+    history: History,
+    world: &World<'_>,
+) -> Result<Environment, ObserveError> {
     let failed = |part| move |failure| ObserveError::World { part, failure };
-    let history = history(ledger, name)?;
     let states = world.platform.observe().map_err(failed("platform"))?;
     let schema = world.database.map(|database| database.observe().map_err(failed("database")));
     Ok(Environment {

@@ -81,6 +81,13 @@ impl<'a> Runner<'a> {
         Runner { plan, ledger, world, shutdown, seen: RefCell::default() }
     }
 
+    /// Spares reading the journal from its beginning: the plan began after this sequence.
+    #[must_use]
+    pub fn after(self, sequence: u64) -> Runner<'a> {
+        self.seen.borrow_mut().sequence = sequence;
+        self
+    }
+
     /// Runs the plan as far as it goes.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! the thread that runs its plans.
 
 use crate::config::{Config, EnvironmentSettings};
+use crate::controller::past::Past;
 use crate::controller::registry::Registry;
 use crate::store::Store;
 use crate::world::{
@@ -10,7 +11,7 @@ use crate::world::{
 };
 use ripcord_core::model::EnvironmentName;
 use ripcord_databases::sqlite::{SqliteDatabase, SqliteOptions};
-use ripcord_engine::World;
+use ripcord_engine::{Ledger, LedgerError, World};
 use ripcord_platforms::{ProcessOptions, ProcessPlatform};
 use std::ffi::OsString;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
@@ -32,6 +33,7 @@ pub(crate) struct EnvironmentControl {
     clock: SystemClock,
     /// Held while a plan is being started, so that two cannot start at once.
     pub(crate) starting: Mutex<()>,
+    past: Mutex<Past>,
     wake: (Mutex<u64>, Condvar),
 }
 
@@ -96,6 +98,7 @@ impl EnvironmentControl {
             },
             clock: SystemClock::new(),
             starting: Mutex::new(()),
+            past: Mutex::default(),
             wake: (Mutex::new(0), Condvar::new()),
             layout: environment,
             name,
@@ -120,6 +123,13 @@ impl EnvironmentControl {
 
     pub(crate) fn settings(&self) -> EnvironmentSettings {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What has happened here, up to now.
+    pub(crate) fn past(&self, ledger: &dyn Ledger) -> Result<Past, LedgerError> {
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        past.refresh(ledger, &self.name)?;
+        Ok(past.clone())
     }
 
     /// Wakes the thread that runs the plans, and everybody who waits for news.

@@ -6,7 +6,7 @@ use crate::controller::crash::Plugged;
 use crate::controller::environment::EnvironmentControl;
 use ripcord_core::plan::{Intent, Plan};
 use ripcord_core::run::{Draft, Event, Subject};
-use ripcord_engine::{ExecuteError, Halt, Ledger, LedgerError, Runner, control};
+use ripcord_engine::{ExecuteError, Halt, Ledger, LedgerError, Runner};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -31,13 +31,15 @@ pub(crate) fn run(controller: &Controller, environment: &EnvironmentControl) {
 }
 
 fn turn(controller: &Controller, environment: &EnvironmentControl) -> Result<(), ExecuteError> {
-    let Some(plan) = control::running_plan(&controller.ledger, &environment.name)? else {
+    let past = environment.past(&controller.ledger)?;
+    let Some(running) = past.running else {
         controller.reconcile(environment);
         return Ok(());
     };
+    let plan = running.plan;
     // After a restart, a plan that goes back may use the reserve as before.
     controller.ledger.set_emergency(plan.intent == Intent::Rollback);
-    match execute(controller, environment, &plan) {
+    match execute(controller, environment, &plan, running.before) {
         Err(ExecuteError::Ledger(LedgerError::Full(why))) => {
             // No disk for going forward. The reserve is for going back.
             controller.ledger.set_emergency(true);
@@ -49,7 +51,7 @@ fn turn(controller: &Controller, environment: &EnvironmentControl) -> Result<(),
             };
             let event = Event::AbortRequested { reason };
             controller.ledger.append(Draft { subject, by: "ripcord".to_owned(), event })?;
-            execute(controller, environment, &plan).map(drop)
+            execute(controller, environment, &plan, running.before).map(drop)
         }
         other => other.map(drop),
     }
@@ -59,10 +61,11 @@ fn execute(
     controller: &Controller,
     environment: &EnvironmentControl,
     plan: &Plan,
+    before: u64,
 ) -> Result<Halt, ExecuteError> {
     let shutdown = || controller.shutdown.load(Ordering::SeqCst);
     let ledger = Plugged { ledger: &controller.ledger, point: &controller.crash };
-    let halt = Runner::new(plan, &ledger, environment.world(), &shutdown).run();
+    let halt = Runner::new(plan, &ledger, environment.world(), &shutdown).after(before).run();
     environment.wake();
     halt
 }

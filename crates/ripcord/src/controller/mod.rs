@@ -5,6 +5,7 @@ pub(crate) mod environment;
 mod executor;
 mod maintenance;
 mod operator;
+mod past;
 mod planning;
 mod proxy;
 mod reconcile;

@@ -66,11 +66,12 @@ impl Controller {
     /// What the environment is now.
     pub(crate) fn observe(&self, environment: &EnvironmentControl) -> Result<Environment, Failure> {
         let settings = environment.settings();
-        let observed = control::observe(
+        let history = environment.past(&self.ledger)?.history;
+        let observed = control::look(
             &environment.name,
             &settings.policy,
             &settings.authority,
-            &self.ledger,
+            history,
             &environment.world(),
         );
         observed.map_err(|error| Failure::new(Code::CannotObserve, error.to_string()))

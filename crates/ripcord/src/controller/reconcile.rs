@@ -22,8 +22,7 @@ impl Controller {
 
     fn reconcile_or_fail(&self, environment: &EnvironmentControl) -> Result<(), Failure> {
         self.ensure_proxy(environment)?;
-        let entries = self.ledger.entries(&environment.name, 0).map_err(Failure::transient)?;
-        let history = History::of(&environment.name, &entries);
+        let history = environment.past(&self.ledger).map_err(Failure::transient)?.history;
         let world = environment.world();
         let plan = PlanId::from("reconcile");
         // Whoever wants something has precedence over repairs.

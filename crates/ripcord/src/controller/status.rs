@@ -2,13 +2,13 @@
 
 use crate::controller::Controller;
 use crate::controller::environment::EnvironmentControl;
+use crate::controller::past::Running;
 use crate::failure::{Code, Failure};
 use jiff::Timestamp;
 use ripcord_core::model::{Environment, EnvironmentName, Generation, PlanId, ReleaseId};
 use ripcord_core::plan::{Intent, Plan};
 use ripcord_core::run::next::Hold;
-use ripcord_core::run::{History, Next, Outcome, Progress, StepState, Subject, next, replay};
-use ripcord_engine::{Ledger, control};
+use ripcord_core::run::{History, Next, Outcome, Progress, StepState, next, replay};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -110,16 +110,12 @@ impl Controller {
     /// Looks at everything and says what it is.
     pub(crate) fn status(&self, environment: &EnvironmentControl) -> Result<Status, Failure> {
         let observed = self.observe(environment)?;
-        let entries = self.ledger.entries(&environment.name, 0)?;
-        let running = control::running_plan(&self.ledger, &environment.name)?;
-        let operation = match running {
-            Some(plan) => {
-                let own = entries.iter().filter(
-                    |e| matches!(&e.subject, Subject::Plan { plan: of, .. } if of == &plan.id),
-                );
-                let progress = replay(own)
+        let past = environment.past(&self.ledger)?;
+        let operation = match &past.running {
+            Some(Running { plan, entries, .. }) => {
+                let progress = replay(entries)
                     .map_err(|error| Failure::new(Code::LedgerDamaged, error.to_string()))?;
-                operation(&plan, &progress, &observed.history)
+                operation(plan, &progress, &past.history)
             }
             None => None,
         };
@@ -150,7 +146,7 @@ impl Controller {
             way_back: way_back(&observed),
             maintenance_since: observed.history.maintenance.as_ref().map(|(since, _)| *since),
             problem: self.problem(environment),
-            sequence: entries.last().map_or(0, |entry| entry.sequence),
+            sequence: past.sequence,
         })
     }
 }

@@ -134,7 +134,7 @@ fn what_does_not_start() {
             &|environment, _| {
                 environment.authority.0.insert(domain, Authority::Propose);
             },
-            &format!("this needs to act on {domain:?}"),
+            &format!("this needs to act on {domain}"),
         );
     }
     check(&|_, plan| plan.to = "v1".into(), "does not hold together");
