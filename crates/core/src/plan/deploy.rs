@@ -251,7 +251,7 @@ impl Deploy<'_> {
     fn report(&self, breaks: &[String]) -> Vec<String> {
         let mut report = Vec::new();
         if self.from.is_none() {
-            report.push("first deploy: there is nothing to go back to but nobody".to_owned());
+            report.push("first deploy: going back leaves nobody serving, as now".to_owned());
         }
         match (self.request.schema, self.must_hold) {
             (None, _) => report.push("no migration is pending: the schema stays".to_owned()),

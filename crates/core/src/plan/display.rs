@@ -85,8 +85,12 @@ impl fmt::Display for Effect {
             Effect::EnsureFlags { document: Some(digest) } => write!(f, "flags {}", digest.short()),
             Effect::EnsureFlags { document: None } => f.write_str("no flags"),
             Effect::EnsureResource { resource, state, .. } => match state {
-                ResourceState::Applied => write!(f, "apply {}", resource.name),
-                ResourceState::Reverted => write!(f, "revert {}", resource.name),
+                ResourceState::Applied => {
+                    write!(f, "apply {}: `{}`", resource.name, resource.apply.join(" "))
+                }
+                ResourceState::Reverted => {
+                    write!(f, "revert {}: `{}`", resource.name, resource.revert.join(" "))
+                }
             },
             Effect::Bake(bake) => {
                 write!(f, "watch {} for {}", bake.release, duration(bake.duration_ms))

@@ -5,7 +5,9 @@ use crate::controller::environment::EnvironmentControl;
 use crate::controller::past::Running;
 use crate::failure::{Code, Failure};
 use jiff::Timestamp;
-use ripcord_core::model::{Environment, EnvironmentName, Generation, PlanId, ReleaseId};
+use ripcord_core::model::{
+    Environment, EnvironmentName, Generation, PlanId, ReleaseId, TrafficState,
+};
 use ripcord_core::plan::{Intent, Plan};
 use ripcord_core::run::next::Hold;
 use ripcord_core::run::{History, Next, Outcome, Progress, StepState, next, replay};
@@ -124,7 +126,11 @@ impl Controller {
             environment: environment.name.clone(),
             generation: observed.generation,
             live: observed.history.live().cloned(),
-            traffic: observed.traffic.to_string(),
+            traffic: TrafficState {
+                preview: observed.traffic.preview.clone().filter(|_| settings.preview.is_some()),
+                ..observed.traffic.clone()
+            }
+            .to_string(),
             listen: format!("http://{}", settings.listen),
             preview: settings.preview.map(|address| format!("http://{address}")),
             instances: observed

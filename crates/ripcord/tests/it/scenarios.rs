@@ -370,6 +370,9 @@ fn scenario_08_pause_is_a_downtime_window() {
     assert!(answer.to_string().contains("closed"), "{answer}");
     assert_eq!(get(site.listen, "/products").status, 200);
     assert_eq!(site.answering().as_deref(), Some("v2"));
+    // What a person did is not taken for drift.
+    let log = site.run(&["ledger", "log"]).expect(0).stdout;
+    assert!(!log.contains("put right"), "{log}");
     site.close();
 }
 
