@@ -1,5 +1,6 @@
 //! The timeline: each entry of the ledger as one line that a person understands.
 
+use crate::model::ReleaseId;
 use crate::plan::display::duration;
 use crate::plan::{Intent, Plan};
 use crate::run::event::{Event, Observation, Outcome, Receipt};
@@ -92,6 +93,10 @@ fn tell(entry: &Entry, plan: Option<&Plan>) -> Option<(Mark, String)> {
             (Mark::Done, format!("{release} stopped, its time to be kept warm is over"))
         }
         Event::Repaired { what } => (Mark::Seen, format!("put right: {what}")),
+        Event::Pruned { releases } => {
+            let names: Vec<&str> = releases.iter().map(ReleaseId::as_str).collect();
+            (Mark::Done, format!("cleared away, no rollback needs them: {}", names.join(", ")))
+        }
         Event::ControllerStarted { version } => {
             (Mark::Begin, format!("controller {version} started, fence {}", entry.fence))
         }

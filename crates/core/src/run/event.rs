@@ -103,6 +103,11 @@ pub enum Event {
         /// What was wrong, and what was done.
         what: String,
     },
+    /// What no rollback window needs any more was cleared away from the store.
+    Pruned {
+        /// The releases that can no longer be targets, unless they are frozen again.
+        releases: Vec<ReleaseId>,
+    },
     /// A controller took over.
     ControllerStarted {
         /// Its version.

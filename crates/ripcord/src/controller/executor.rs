@@ -39,7 +39,7 @@ fn turn(controller: &Controller, environment: &EnvironmentControl) -> Result<(),
     let plan = running.plan;
     // After a restart, a plan that goes back may use the reserve as before.
     controller.ledger.set_emergency(plan.intent == Intent::Rollback);
-    match execute(controller, environment, &plan, running.before) {
+    let done = match execute(controller, environment, &plan, running.before) {
         Err(ExecuteError::Ledger(LedgerError::Full(why))) => {
             // No disk for going forward. The reserve is for going back.
             controller.ledger.set_emergency(true);
@@ -51,10 +51,14 @@ fn turn(controller: &Controller, environment: &EnvironmentControl) -> Result<(),
             };
             let event = Event::AbortRequested { reason };
             controller.ledger.append(Draft { subject, by: "ripcord".to_owned(), event })?;
-            execute(controller, environment, &plan, running.before).map(drop)
+            execute(controller, environment, &plan, running.before)
         }
-        other => other.map(drop),
+        other => other,
+    };
+    if let Halt::Over(_) = done? {
+        controller.clear_away(environment);
     }
+    Ok(())
 }
 
 fn execute(

@@ -1,5 +1,6 @@
 //! The controller: one process per state directory that owns the ledger and runs the plans.
 
+mod clearing;
 mod crash;
 pub(crate) mod environment;
 mod executor;
@@ -28,6 +29,7 @@ use crate::terminal;
 use crate::world::Layout;
 use jiff::Timestamp;
 use ripcord_core::model::EnvironmentName;
+use ripcord_core::run::{Event, History};
 use ripcord_ledger::{OpenOptions, SqliteLedger};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -47,6 +49,8 @@ pub(crate) struct Controller {
     pub(crate) registry: Registry,
     pub(crate) environments: BTreeMap<EnvironmentName, Arc<EnvironmentControl>>,
     pub(crate) shutdown: AtomicBool,
+    /// The pasts of environments that the configuration does not name any more.
+    elsewhere: BTreeMap<EnvironmentName, History>,
     config_path: PathBuf,
     crash: CrashPoint,
     program: OsString,
@@ -79,7 +83,13 @@ impl Controller {
         let ledger = SqliteLedger::open(&opening.state, options)?;
         let store = Store::open(layout.root())?;
         let registry = Registry::default();
-        registry.take(&ledger.all_entries(0)?);
+        let entries = ledger.all_entries(0)?;
+        registry.take(&entries);
+        for entry in &entries {
+            if let Event::Pruned { releases } = &entry.event {
+                store.note_cleared(releases);
+            }
+        }
         let mut environments = BTreeMap::new();
         for settings in config.environments()? {
             let environment = EnvironmentControl::new(
@@ -97,6 +107,7 @@ impl Controller {
             ledger,
             store,
             registry,
+            elsewhere: clearing::elsewhere(&entries, environments.keys()),
             environments,
             shutdown: AtomicBool::new(false),
             config_path: opening.config.clone(),

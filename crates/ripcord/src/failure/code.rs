@@ -64,6 +64,7 @@ codes! {
     "RC0109" StoreDamaged NeedsOperator "an object of the store is missing or damaged"
     "RC0110" StoreUnusable Unreachable "the store cannot be read or written"
     "RC0111" TagFailed Usage "the git tag was not made"
+    "RC0112" ReleasePruned Refused "the release was cleared away"
     "RC0201" AlreadyLive Refused "the release is live already"
     "RC0202" SameRelease Refused "this release is what serves now"
     "RC0203" NoTarget Refused "there is nothing to roll back to"

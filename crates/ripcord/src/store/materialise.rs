@@ -19,7 +19,21 @@ const CONFIG_MODE: u32 = 0o600;
 impl Store {
     /// Ensures that `directory` holds the release as it was frozen. Files that a service added
     /// beside the frozen ones are left alone while these are sound.
+    ///
+    /// A release that was cleared away is refused, which is another matter than damage.
     pub(crate) fn materialise(&self, release: &Release, directory: &Path) -> Result<(), Failure> {
+        self.materialise_or_fail(release, directory).map_err(|failure| {
+            if failure.code != Code::StoreDamaged || !self.was_cleared(&release.id) {
+                return failure;
+            }
+            let id = &release.id;
+            let what = format!("{id} was cleared away, because no rollback window needed it");
+            Failure::new(Code::ReleasePruned, what)
+                .hint("freeze the same content again, or choose a newer release")
+        })
+    }
+
+    fn materialise_or_fail(&self, release: &Release, directory: &Path) -> Result<(), Failure> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let listing = self.listing(release)?;
         if is_sound(release, &listing, directory) {

@@ -9,7 +9,6 @@ mod listing;
 mod manifest;
 mod materialise;
 mod object;
-#[cfg_attr(not(test), expect(dead_code, reason = "no verb clears the store yet"))]
 mod prune;
 #[cfg(test)]
 mod tests;

@@ -2,12 +2,13 @@
 //! what is read is what was written, or an error.
 
 use crate::failure::{Code, Failure};
-use ripcord_core::model::Digest;
+use ripcord_core::model::{Digest, ReleaseId};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::SystemTime;
 use tempfile::NamedTempFile;
 
@@ -20,6 +21,8 @@ pub(crate) struct Store {
     objects: PathBuf,
     /// Held while a release's directory is recreated, so that two threads do not do it at once.
     pub(super) turn: Arc<Mutex<()>>,
+    /// The releases that were cleared away, so that what they lack is not taken for damage.
+    pub(super) cleared: Arc<RwLock<BTreeSet<ReleaseId>>>,
 }
 
 impl Store {
@@ -27,7 +30,7 @@ impl Store {
     pub(crate) fn open(state: &Path) -> Result<Store, Failure> {
         let objects = state.join("store").join("sha256");
         fs::create_dir_all(&objects).map_err(|error| unusable(&objects, &error))?;
-        Ok(Store { objects, turn: Arc::default() })
+        Ok(Store { objects, turn: Arc::default(), cleared: Arc::default() })
     }
 
     /// Puts bytes in and returns their name.

@@ -111,6 +111,51 @@ fn pull_the_plug(journey: Journey, stride: usize) {
     site.close();
 }
 
+/// kill -9 of the proxy at moments all over a deploy and a rollback over the destructive
+/// migration. Requests in flight on it are lost with it; what was promised is not.
+#[test]
+fn scenario_49_the_proxy_is_killed_meanwhile() {
+    let mut site = Site::open();
+    site.deploy("v1-good");
+    let stable = site.deploy("v2-additive");
+    site.dress("v3-bad-answers");
+    fs::write(site.project().join("shop.json"), r#"{"banner":"gifts","page_size":20}"#).unwrap();
+    let release = site.freeze();
+    let load = site.load(40);
+    for after_ms in (0..240).step_by(80) {
+        for words in [vec!["retry", &release, "--detach"], vec!["rollback", "--detach"]] {
+            if words[0] == "rollback" && site.status()["live"] != release.as_str() {
+                continue;
+            }
+            site.run(&words).expect(0);
+            std::thread::sleep(Duration::from_millis(after_ms));
+            kill_proxy(&site);
+            site.until("at rest", Duration::from_mins(1), |site| {
+                let status = site.run(&["status", "--json"]);
+                status.code == 0 && status.json()["operation"] == Value::Null
+            });
+            agreement(&mut site, &format!("{words:?} after {after_ms} ms"));
+        }
+    }
+    if site.status()["live"] == release.as_str() {
+        site.run(&["rollback"]).expect(0);
+    }
+    assert_eq!(agreement(&mut site, "at the end"), stable);
+    let (_, record) = load.stop().unwrap();
+    let data = verify(&site.database(), &record, None, Schema::V2).unwrap();
+    assert!(data.is_clean(), "{data:?}");
+    site.close();
+}
+
+fn kill_proxy(site: &Site) {
+    let is_proxy = |(_, line): &&(i32, String)| line.contains(" proxy --state-dir");
+    let processes = site.processes();
+    if let Some((pid, _)) = processes.iter().find(is_proxy) {
+        let killed = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+        assert!(killed.is_ok_and(|status| status.success()));
+    }
+}
+
 /// Waits until the controller has killed itself (true) or the plan is over (false).
 fn crashes_or_ends(site: &mut Site) -> bool {
     let mut crashed = false;
