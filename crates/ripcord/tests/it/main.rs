@@ -8,6 +8,7 @@ mod help;
 mod journeys;
 mod kills;
 mod many;
+mod pruning;
 mod scenarios;
 mod site;
 mod tour;

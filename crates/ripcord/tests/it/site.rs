@@ -192,7 +192,7 @@ checks = [{{ http = "/up", status = 200 }}]
                 "the controller ended: {}",
                 site.controller_log()
             );
-            site.run(&["status"]).code == 0
+            site.run(&["status", "--environment", "test"]).code == 0
         });
     }
 

@@ -1,0 +1,96 @@
+//! What is cleared away, and what must not be, on the real binary.
+
+use crate::site::{Site, get};
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Lets all objects of the store be old enough to be cleared away.
+fn age(store: &Path) {
+    for entry in fs::read_dir(store).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            age(&path);
+        } else {
+            let then = SystemTime::now() - Duration::from_hours(2);
+            File::open(&path).unwrap().set_modified(then).unwrap();
+        }
+    }
+}
+
+fn objects(store: &Path) -> usize {
+    let folders = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
+    folders.filter(|path| path.is_dir()).map(|path| fs::read_dir(path).unwrap().count()).sum()
+}
+
+/// The shop with a file in its artifact that no other round has, for two environments on one
+/// state directory.
+fn dress(site: &Site, round: u32, other: &str) {
+    site.dress_with("v1-good", |text| {
+        let short =
+            text.replace("keep_warm = \"10m\"", "keep_warm = \"0s\"\nrollback_window = \"0s\"");
+        let first = short.split("[environments.test]").nth(1).unwrap();
+        let second = first.replace(&site.listen.to_string(), other);
+        let second: Vec<&str> = second
+            .lines()
+            .filter(|line| !line.starts_with("preview") && !line.starts_with("checks"))
+            .collect();
+        format!("{short}\n[environments.p]\ndatabase = \"p.db\"{}\n", second.join("\n"))
+    });
+    fs::write(site.project().join("bin/round.txt"), format!("round {round}")).unwrap();
+}
+
+#[test]
+fn scenario_48_prune_isolation() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut site = Site::new();
+    let in_s = |site: &Site, verb: &[&str]| site.run(&[verb, &["--environment", "test"]].concat());
+    let in_p = |site: &Site, verb: &[&str]| site.run(&[verb, &["--environment", "p"]].concat());
+    let listen = other.to_string();
+    let prepared = |site: &Site, round| {
+        dress(site, round, &listen);
+        site.freeze()
+    };
+    // The configuration with both environments must be there when the controller starts.
+    dress(&site, 0, &listen);
+    site.serve();
+    let home = |site: &Site, id: &str| site.state().join("releases").join(id);
+    let store = site.state().join("store/sha256");
+
+    for round in 1..=2 {
+        let release = prepared(&site, round);
+        in_p(&site, &["deploy", &release]).expect(0);
+        in_s(&site, &["deploy", &release]).expect(0);
+    }
+    for round in 3..=8 {
+        let release = prepared(&site, round);
+        in_s(&site, &["deploy", &release]).expect(0);
+    }
+    // S has no need of v1, v2 and v3; P serves v2 and goes back to v1.
+    site.until("v3 is cleared away", Duration::from_secs(10), |site| !home(site, "v3").exists());
+    age(&store);
+    let before = objects(&store);
+    let last = prepared(&site, 9);
+    in_s(&site, &["deploy", &last]).expect(0);
+    site.until("objects are cleared away", Duration::from_secs(10), |_| objects(&store) < before);
+    let log = site.run(&["ledger", "log"]).expect(0).stdout;
+    let cleared: Vec<&str> =
+        log.lines().filter_map(|line| line.split("no rollback needs them: ").nth(1)).collect();
+    assert_eq!(cleared, ["v3", "v4"]);
+
+    let refused = in_s(&site, &["deploy", "v3"]).expect(3);
+    assert!(refused.stderr.contains("RC0112"), "{}", refused.stderr);
+    in_p(&site, &["rollback"]).expect(0);
+    assert_eq!(get(other, "/version").header("x-ripcord-release").as_deref(), Some("v1"));
+    // The same content again is the same release again, whole. A controller that has just begun
+    // knows as well what was cleared away.
+    site.kill_controller();
+    site.serve();
+    let refused = in_s(&site, &["deploy", "v4"]).expect(3);
+    assert!(refused.stderr.contains("RC0112"), "{}", refused.stderr);
+    assert_eq!(prepared(&site, 3), "v3");
+    in_s(&site, &["deploy", "v3"]).expect(0);
+    assert_eq!(site.answering().as_deref(), Some("v3"));
+    site.close();
+}
