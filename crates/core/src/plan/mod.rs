@@ -1,6 +1,7 @@
 //! Plans: fixed lists of steps, made by pure functions from what was observed and what is wanted.
 
 pub mod check;
+pub mod commands;
 pub mod deploy;
 pub mod display;
 pub mod effect;
@@ -12,6 +13,7 @@ pub mod rollback;
 mod steps;
 
 pub use check::{Note, check};
+pub use commands::{ByHand, by_hand};
 pub use deploy::{DeployRequest, deploy};
 pub use effect::{Bake, Effect, ResourceState, Undo, VerifyCheck};
 pub use forecast::Forecast;

@@ -6,6 +6,7 @@ use crate::cli::deploy;
 use crate::failure::{Code, Failure};
 use crate::terminal;
 use clap::Subcommand;
+use ripcord_core::plan::by_hand;
 use std::path::PathBuf;
 
 /// Show what a deploy or rollback would do and what it would cost, without doing it
@@ -37,7 +38,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             WishKind::Rollback { to: to.as_deref().map(release_id).transpose()? }
         }
     };
-    let plan = context.client()?.plan(&context.environment()?, &wish)?;
+    let (client, environment) = (context.client()?, context.environment()?);
+    let plan = client.plan(&environment, &wish)?;
     let text = serde_json::to_string_pretty(&plan)
         .map_err(|error| Failure::new(Code::Bug, error.to_string()))?;
     if let Some(path) = &args.out {
@@ -49,7 +51,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     if context.json {
         terminal::print(&text);
     } else {
-        terminal::print(plan.to_string().trim_end());
+        let by_hand = by_hand(&plan, &client.status(&environment)?.authority);
+        terminal::print(format!("{plan}{by_hand}").trim_end());
     }
     Ok(())
 }

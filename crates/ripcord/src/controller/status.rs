@@ -6,7 +6,7 @@ use crate::controller::past::Running;
 use crate::failure::{Code, Failure};
 use jiff::Timestamp;
 use ripcord_core::model::{
-    Environment, EnvironmentName, Generation, PlanId, ReleaseId, TrafficState,
+    Authorities, Environment, EnvironmentName, Generation, PlanId, ReleaseId, TrafficState,
 };
 use ripcord_core::plan::{Intent, Plan};
 use ripcord_core::run::next::Hold;
@@ -42,6 +42,9 @@ pub(crate) struct Status {
     pub(crate) way_back: String,
     /// Since when a downtime window is open.
     pub(crate) maintenance_since: Option<Timestamp>,
+    /// How far Ripcord may go here.
+    #[serde(default)]
+    pub(crate) authority: Authorities,
     /// What the controller could not put right at its last look.
     pub(crate) problem: Option<String>,
     /// The sequence of the ledger's newest entry of this environment.
@@ -151,6 +154,7 @@ impl Controller {
             held: observed.history.held.clone(),
             way_back: way_back(&observed),
             maintenance_since: observed.history.maintenance.as_ref().map(|(since, _)| *since),
+            authority: settings.authority,
             problem: self.problem(environment),
             sequence: past.sequence,
         })

@@ -41,8 +41,8 @@ impl From<Refusal> for Failure {
             ),
             Refusal::NoAuthority { .. } => (
                 Code::NoAuthority,
-                "set the domain to \"act\" under [environments.NAME.authority], or do what \
-                 `ripcord plan` shows by hand",
+                "`ripcord plan deploy` or `ripcord plan rollback` lists what to carry out yourself; \
+                 or set the domain to \"act\" under [environments.NAME.authority]",
             ),
             Refusal::Stale { .. } => (Code::StalePlan, "make the plan anew and look at it again"),
             Refusal::Unsound(_) => {
