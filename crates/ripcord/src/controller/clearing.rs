@@ -4,8 +4,8 @@
 
 use crate::config::Config;
 use crate::controller::Controller;
-use crate::controller::environment::EnvironmentControl;
 use crate::failure::{Code, Failure};
+use crate::terminal;
 use jiff::Timestamp;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::{EnvironmentName, ReleaseId};
@@ -13,14 +13,19 @@ use ripcord_core::run::{Draft, Entry, Event, History, Subject, Verified};
 use ripcord_engine::Ledger;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::TryLockError;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 /// So many of the newest releases stay, whoever needs them.
 const NEWEST: usize = 5;
 
 impl Controller {
-    /// Clears away if nothing runs anywhere. What fails is tried again after the next plan.
-    pub(crate) fn clear_away(&self, environment: &EnvironmentControl) {
+    /// Clears away once after each plan, as soon as nobody else has a turn. What fails is tried
+    /// again after the next plan.
+    pub(crate) fn clear_away(&self) {
+        if !self.clearing_due.load(Ordering::SeqCst) {
+            return;
+        }
         // While all of these are held no plan can begin, and no release gets its number.
         let turns = self.environments.values().map(|environment| &environment.starting);
         let mut held = Vec::new();
@@ -31,15 +36,20 @@ impl Controller {
                 Err(TryLockError::WouldBlock) => return,
             }
         }
+        // Before anything is looked at: a plan that ends meanwhile asks anew.
+        self.clearing_due.store(false, Ordering::SeqCst);
         if let Err(failure) = self.clear_away_or_fail() {
-            self.note_problem(environment, &failure.to_string());
+            terminal::say(&format!("nothing is cleared away: {failure}"));
         }
     }
 
     fn clear_away_or_fail(&self) -> Result<(), Failure> {
         let news = || self.environments.values().map(|one| one.news()).sum::<u64>();
         let before = news();
-        let Some(keep) = self.needed()? else { return Ok(()) };
+        let Some(mut keep) = self.needed()? else { return Ok(()) };
+        let running = self.running()?;
+        let stopping = running.difference(&keep).next().is_some();
+        keep.extend(running);
         let releases = self.registry.all();
         let unneeded: Vec<ReleaseId> = releases
             .iter()
@@ -57,11 +67,16 @@ impl Controller {
         let halt = || news() != before;
         for id in &unneeded {
             if halt() {
-                return Ok(());
+                break;
             }
             self.store.discard(&self.layout.release(id))?;
         }
-        self.store.prune(&releases, &keep, SystemTime::now(), &halt).map(drop)
+        self.store.prune(&releases, &keep, SystemTime::now(), &halt)?;
+        // Whoever wants something comes first; what still runs is cleared away once it is stopped.
+        if stopping || halt() {
+            self.clearing_due.store(true, Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     /// The releases that stay; none while a plan is not over.
@@ -72,18 +87,12 @@ impl Controller {
             .into_iter()
             .map(|settings| (settings.name, settings.policy.rollback_window_ms))
             .collect();
-        let cannot = |error: ripcord_engine::Failure| {
-            Failure::new(Code::CannotObserve, format!("nothing is cleared away: {error}"))
-        };
         let mut histories = self.elsewhere.clone();
-        let mut keep = BTreeSet::new();
         for (name, environment) in &self.environments {
             histories.insert(name.clone(), environment.past(&self.ledger)?.history);
-            let world = environment.world();
-            keep.extend(world.platform.observe().map_err(cannot)?.into_keys());
-            keep.extend(world.config.observe().map_err(cannot)?);
         }
         let now = Timestamp::now();
+        let mut keep = BTreeSet::new();
         for (name, history) in &histories {
             if history.running.is_some() {
                 return Ok(None);
@@ -94,6 +103,19 @@ impl Controller {
         }
         keep.extend(self.registry.all().into_iter().rev().take(NEWEST).map(|release| release.id));
         Ok(Some(keep))
+    }
+
+    /// The releases that have instances, or whose configuration is in force.
+    fn running(&self) -> Result<BTreeSet<ReleaseId>, Failure> {
+        let cannot =
+            |error: ripcord_engine::Failure| Failure::new(Code::CannotObserve, error.to_string());
+        let mut running = BTreeSet::new();
+        for environment in self.environments.values() {
+            let world = environment.world();
+            running.extend(world.platform.observe().map_err(cannot)?.into_keys());
+            running.extend(world.config.observe().map_err(cannot)?);
+        }
+        Ok(running)
     }
 }
 

@@ -34,6 +34,7 @@ fn turn(controller: &Controller, environment: &EnvironmentControl) -> Result<(),
     let past = environment.past(&controller.ledger)?;
     let Some(running) = past.running else {
         controller.reconcile(environment);
+        controller.clear_away();
         return Ok(());
     };
     let plan = running.plan;
@@ -56,7 +57,7 @@ fn turn(controller: &Controller, environment: &EnvironmentControl) -> Result<(),
         other => other,
     };
     if let Halt::Over(_) = done? {
-        controller.clear_away(environment);
+        controller.clearing_due.store(true, Ordering::SeqCst);
     }
     Ok(())
 }

@@ -49,6 +49,8 @@ pub(crate) struct Controller {
     pub(crate) registry: Registry,
     pub(crate) environments: BTreeMap<EnvironmentName, Arc<EnvironmentControl>>,
     pub(crate) shutdown: AtomicBool,
+    /// A plan is over, and what it leaves without need is not cleared away yet.
+    pub(crate) clearing_due: AtomicBool,
     /// The pasts of environments that the configuration does not name any more.
     elsewhere: BTreeMap<EnvironmentName, History>,
     config_path: PathBuf,
@@ -110,6 +112,8 @@ impl Controller {
             elsewhere: clearing::elsewhere(&entries, environments.keys()),
             environments,
             shutdown: AtomicBool::new(false),
+            // The last controller may not have come to it.
+            clearing_due: AtomicBool::new(true),
             config_path: opening.config.clone(),
             crash: CrashPoint::from_environment(),
             program: opening.program.clone(),

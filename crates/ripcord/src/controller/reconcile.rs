@@ -95,6 +95,7 @@ impl Controller {
         }
         let event = Event::WarmEnded { release: release.clone() };
         self.record(environment, event)?;
+        self.clearing_due.store(true, Ordering::SeqCst);
         Ok(None)
     }
 

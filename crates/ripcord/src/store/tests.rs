@@ -391,7 +391,10 @@ fn only_what_nobody_needs_is_cleared_away() {
     let world = World::new();
     let old = world.freeze().unwrap();
     world.write("conf/shop.json", "{\"page\": 2}");
+    fs::remove_dir_all(world.path("migrations")).unwrap();
+    fs::create_dir(world.path("migrations")).unwrap();
     let new = Release { id: ReleaseId::numbered(2), ..world.freeze().unwrap() };
+    assert!(!old.migrations.is_empty() && new.migrations.is_empty());
     let releases = [old.clone(), new.clone()];
     let keep = BTreeSet::from([new.id.clone()]);
     let now = SystemTime::now();
@@ -400,6 +403,9 @@ fn only_what_nobody_needs_is_cleared_away() {
     let later = now + Duration::from_hours(2);
     let pruned = world.store.prune(&releases, &keep, later, &|| false).unwrap();
     assert_eq!((pruned.objects, pruned.bytes), (1, 11), "the old configuration alone");
+    for migration in &old.migrations {
+        world.store.read(&migration.migration.checksum).expect("a later way back may need it");
+    }
     world.store.materialise(&new, &world.place()).unwrap();
     assert_eq!(
         world.store.read(&old.config["conf/shop.json"]).unwrap_err().code,
