@@ -41,6 +41,13 @@ fn dress(site: &Site, round: u32, other: &str) {
     fs::write(site.project().join("bin/round.txt"), format!("round {round}")).unwrap();
 }
 
+/// What the ledger says was cleared away, each time.
+fn cleared(site: &Site) -> Vec<String> {
+    let log = site.run(&["ledger", "log"]).expect(0).stdout;
+    let names = log.lines().filter_map(|line| line.split("no rollback needs them: ").nth(1));
+    names.map(str::to_owned).collect()
+}
+
 #[test]
 fn scenario_48_prune_isolation() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -85,10 +92,7 @@ fn scenario_48_prune_isolation() {
     fs::write(site.config(), config).unwrap();
     in_p(&site, &["promote"]).expect(0);
     site.until("objects are cleared away", Duration::from_secs(20), |_| objects(&store) < before);
-    let log = site.run(&["ledger", "log"]).expect(0).stdout;
-    let cleared: Vec<&str> =
-        log.lines().filter_map(|line| line.split("no rollback needs them: ").nth(1)).collect();
-    assert_eq!(cleared, ["v3", "v1, v4"]);
+    assert_eq!(cleared(&site), ["v3", "v1, v4"]);
 
     let refused = in_s(&site, &["deploy", "v3"]).expect(3);
     assert!(refused.stderr.contains("RC0112"), "{}", refused.stderr);
@@ -100,6 +104,8 @@ fn scenario_48_prune_isolation() {
     site.serve();
     let refused = in_s(&site, &["deploy", "v4"]).expect(3);
     assert!(refused.stderr.contains("RC0112"), "{}", refused.stderr);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(cleared(&site), ["v3", "v1, v4"], "cleared away anew after a restart");
     assert_eq!(prepared(&site, 3), "v3");
     in_s(&site, &["deploy", "v3"]).expect(0);
     assert_eq!(site.answering().as_deref(), Some("v3"));
