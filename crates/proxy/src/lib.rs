@@ -29,7 +29,9 @@ mod answer;
 mod answer_body;
 mod board;
 mod control;
+mod cookie;
 mod counts;
+mod draw;
 mod error;
 mod forward;
 mod gate;
@@ -37,12 +39,14 @@ mod gate;
 mod gate_model;
 mod headers;
 mod hold;
+mod lease;
 mod options;
 mod pool;
 mod proxy;
 mod random;
 mod release;
 mod request_body;
+mod rule;
 mod serve;
 mod state;
 mod store;
@@ -56,6 +60,10 @@ pub use control::Control;
 pub use control::wire::{Applied, InFlightCounts, Observed};
 pub use counts::{Counted, Counts, Histogram};
 pub use error::{ProxyError, Refusal};
+pub use lease::LeaseLeft;
 pub use options::{Limits, Options};
 pub use proxy::{Proxy, Running, run};
-pub use state::{Format, ReleaseName, Requests, Share, State};
+pub use state::{
+    Draw, Format, Lapsed, Lease, Match, Pattern, ReleaseName, Requests, Rule, Share, State, Sticky,
+    StickyKey,
+};

@@ -9,13 +9,19 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::draw::broken_cookie;
+pub use crate::draw::{Draw, Sticky, StickyKey};
 use crate::error::Refusal;
+pub use crate::lease::{Lapsed, Lease};
+use crate::rule;
+pub use crate::rule::{Match, Pattern, Rule};
 
 const MAX_RELEASES: usize = 64;
 const MAX_TARGETS: usize = 256;
 const MAX_PAGE_BYTES: usize = 64 * 1024;
 const MAX_HELD_REQUESTS: u32 = 100_000;
 const MAX_HELD_MS: u64 = 10 * 60 * 1000;
+pub(crate) const MAX_EXPIRED_COOKIES: usize = 8;
 
 /// What the proxy shall do. [`State::default`] routes nothing: every request gets a 503.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -35,6 +41,21 @@ pub struct State {
     pub targets: BTreeMap<ReleaseName, Vec<SocketAddr>>,
     /// Whether requests flow.
     pub requests: Requests,
+    /// By what chance a request finds its release, where the split names several.
+    #[serde(default, skip_serializing_if = "Draw::is_independent")]
+    pub draw: Draw,
+    /// Requests that go to a certain release whatever the split says; the first match wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
+    /// How long this holds without a word from who watches, and what then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// Written by the proxy alone: the lease has lapsed, and this is what came of the state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapsed: Option<Lapsed>,
+    /// Cookies of stickiness that is over. Whoever still sends one is told to forget it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expire_cookies: Vec<String>,
 }
 
 /// Layout versions of [`State`] that this proxy reads and writes; always 1 so far.
@@ -150,24 +171,46 @@ impl State {
     }
 
     fn broken_rule(&self) -> Option<String> {
-        let sum: u64 = self.split.values().map(|share| u64::from(share.0)).sum();
-        if !self.split.is_empty() && sum != u64::from(Share::ALL.0) {
-            return Some(format!("the split sums to {sum}, not to 10000"));
-        }
         if self.targets.len() > MAX_RELEASES {
             return Some(format!("more than {MAX_RELEASES} releases"));
         }
-        let named = self.split.keys().map(|name| ("split", name));
-        for (part, name) in named.chain(self.preview.iter().map(|name| ("preview", name))) {
-            if !self.targets.contains_key(name) {
-                return Some(format!("the {part} names {name}, which has no targets"));
-            }
+        if let Some(name) = self.preview.iter().find(|name| !self.targets.contains_key(*name)) {
+            return Some(format!("the preview names {name}, which has no targets"));
         }
-        self.targets
-            .iter()
-            .find_map(|(name, targets)| broken_target(name, targets))
+        broken_split("split", &self.split, &self.targets)
+            .or_else(|| self.targets.iter().find_map(|(name, at)| broken_target(name, at)))
             .or_else(|| self.requests.broken_rule())
+            .or_else(|| self.draw.broken_rule(self))
+            .or_else(|| rule::broken(self))
+            .or_else(|| self.lease.as_ref().and_then(|lease| lease.broken_rule(self)))
+            .or_else(|| self.broken_cookies())
     }
+
+    fn broken_cookies(&self) -> Option<String> {
+        if self.expire_cookies.len() > MAX_EXPIRED_COOKIES {
+            return Some(format!("more than {MAX_EXPIRED_COOKIES} cookies to expire"));
+        }
+        let is_in_use = |name: &str| self.draw.cookie() == Some(name);
+        self.expire_cookies.iter().find_map(|name| {
+            broken_cookie(name).or_else(|| {
+                is_in_use(name).then(|| format!("the cookie {name} is to be set and to expire"))
+            })
+        })
+    }
+}
+
+/// What is wrong with this as a division of all requests among releases.
+pub(crate) fn broken_split(
+    part: &str,
+    split: &BTreeMap<ReleaseName, Share>,
+    targets: &BTreeMap<ReleaseName, Vec<SocketAddr>>,
+) -> Option<String> {
+    let sum: u64 = split.values().map(|share| u64::from(share.0)).sum();
+    if !split.is_empty() && sum != u64::from(Share::ALL.0) {
+        return Some(format!("the {part} sums to {sum}, not to 10000"));
+    }
+    let missing = split.keys().find(|name| !targets.contains_key(*name))?;
+    Some(format!("the {part} names {missing}, which has no targets"))
 }
 
 fn broken_target(name: &ReleaseName, targets: &[SocketAddr]) -> Option<String> {
@@ -242,6 +285,84 @@ mod tests {
         check(page, Some("65536"));
         check(|s| s.requests = held(0), Some("held for 0 ms"));
         check(|s| s.requests = held(1), None);
+    }
+
+    fn check_with(fields: &str, expected: Option<&str>) {
+        let text = ONE.replace("\"requests\"", &format!("{fields},\"requests\""));
+        let text = text.replace("\"v1\":10000", "\"v1\":9000,\"v2\":1000");
+        let text = text.replace(":80\"]", ":80\"],\"v2\":[\"127.0.0.1:81\"]");
+        let state: State = serde_json::from_str(&text).unwrap();
+        match (state.validate(), expected) {
+            (Ok(()), None) => {
+                let text = serde_json::to_string(&state).unwrap();
+                assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state);
+            }
+            (Err(refusal), Some(part)) => {
+                assert!(refusal.to_string().contains(part), "{refusal}");
+            }
+            (got, _) => panic!("{fields}: {got:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn rules_of_draws() {
+        let sticky = |canary: &str, salt: &str, key: &str| {
+            format!(r#""draw":{{"sticky":{{"canary":"{canary}","salt":"{salt}","key":{key}}}}}"#)
+        };
+        let (cookie, header) = (r#"{"cookie":{"name":"id"}}"#, r#"{"header":{"name":"X-User"}}"#);
+        check_with(r#""draw":"independent""#, None);
+        check_with(r#""draw":"exact""#, None);
+        check_with(&sticky("v2", "s", cookie), None);
+        check_with(&sticky("v2", &"s".repeat(128), header), None);
+        check_with(&sticky("v2", &"s".repeat(129), header), Some("129 bytes"));
+        check_with(&sticky("v2", "", header), Some("0 bytes"));
+        check_with(&sticky("v3", "s", header), Some("v3 is not in the split"));
+        check_with(&sticky("v2", "s", r#"{"cookie":{"name":"a b"}}"#), Some("no cookie name"));
+        check_with(&sticky("v2", "s", r#"{"cookie":{"name":""}}"#), Some("no cookie name"));
+        check_with(&sticky("v2", "s", r#"{"header":{"name":"a:b"}}"#), Some("no header name"));
+        check_with(&sticky("v2", "s", r#"{"header":{"name":""}}"#), Some("no header name"));
+        let both = format!(r#"{},"expire_cookies":["id"]"#, sticky("v2", "s", cookie));
+        check_with(&both, Some("set and to expire"));
+    }
+
+    #[test]
+    fn rules_of_rules_leases_and_cookies() {
+        let rule = |name: &str, value: &str, to: &str| {
+            let when = format!(r#"{{"header":{{"name":"{name}","value":{value}}}}}"#);
+            format!(r#"{{"when":{when},"to":"{to}"}}"#)
+        };
+        let rules =
+            |number: usize, rule: &str| format!(r#""rules":[{}]"#, vec![rule; number].join(","));
+        check_with(&rules(32, &rule("x", "\"present\"", "v2")), None);
+        check_with(&rules(33, &rule("x", "\"present\"", "v2")), Some("more than 32 rules"));
+        check_with(&rules(1, &rule("x y", "\"present\"", "v2")), Some("no header name"));
+        check_with(&rules(1, &rule(&"x".repeat(65), "\"present\"", "v2")), Some("no header"));
+        check_with(&rules(1, &rule("x", "\"present\"", "v3")), Some("rule names v3"));
+        let long = format!(r#"{{"prefix":"{}"}}"#, "x".repeat(257));
+        check_with(&rules(1, &rule("x", &long, "v2")), Some("256 bytes"));
+        let lease = |ms: u64, lapse: &str| format!(r#""lease":{{"ms":{ms},"lapse":{lapse}}}"#);
+        check_with(&lease(1_000, r#"{"v1":10000}"#), None);
+        check_with(&lease(3_600_000, r#"{"v1":5000,"v2":5000}"#), None);
+        check_with(&lease(999, r#"{"v1":10000}"#), Some("999 ms"));
+        check_with(&lease(3_600_001, r#"{"v1":10000}"#), Some("3600001 ms"));
+        check_with(&lease(1_000, r#"{"v1":9999}"#), Some("lapse sums to 9999"));
+        check_with(&lease(1_000, r#"{"v3":10000}"#), Some("lapse names v3"));
+        check_with(&lease(1_000, "{}"), Some("lapses to nobody"));
+        let expired = |names: Vec<String>| {
+            format!(r#""expire_cookies":{}"#, serde_json::to_string(&names).unwrap())
+        };
+        check_with(&expired(vec!["id".to_owned(); 8]), None);
+        check_with(&expired(vec!["id".to_owned(); 9]), Some("more than 8 cookies"));
+        check_with(&expired(vec!["i d".to_owned()]), Some("no cookie name"));
+    }
+
+    #[test]
+    fn what_is_not_used_is_not_written() {
+        let state: State = serde_json::from_str(ONE).unwrap();
+        let text = serde_json::to_string(&state).unwrap();
+        for field in ["draw", "rules", "lease", "lapsed", "expire_cookies"] {
+            assert!(!text.contains(field), "{text}");
+        }
     }
 
     fn local(port: u16) -> SocketAddr {

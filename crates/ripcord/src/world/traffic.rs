@@ -81,6 +81,7 @@ impl Traffic for ProxyTraffic {
             preview: state.preview.as_ref().map(name).transpose()?,
             targets: self.targets(state)?,
             requests: requests(&state.requests),
+            ..State::default()
         };
         // The same state again keeps its generation, so that only the drain is awaited again.
         if wanted != found {
