@@ -1,0 +1,26 @@
+//! `ripcord db …`: verbs on databases and migrations that need no controller and no `ripcord.toml`.
+
+mod review;
+
+use crate::cli::context::Context;
+use crate::failure::Failure;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// Look at databases and migrations; needs no controller and no configuration
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Review(review::Args),
+}
+
+pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
+    match args.verb {
+        Verb::Review(args) => review::run(&args, context),
+    }
+}
