@@ -22,6 +22,9 @@ pub struct Environment {
     pub traffic: TrafficState,
     /// The instances of each release that has any.
     pub instances: BTreeMap<ReleaseId, Instances>,
+    /// The instances of the roles beside the web, of each release that has any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<ReleaseId, BTreeMap<String, Instances>>,
     /// The state of the database; none when the service has none.
     pub schema: Option<SchemaState>,
     /// The release whose configuration is in force.

@@ -5,6 +5,7 @@ pub mod ids;
 pub mod migration;
 pub mod policy;
 pub mod release;
+pub mod strategy;
 pub mod traffic;
 
 pub use environment::{Environment, Instances};
@@ -13,5 +14,9 @@ pub use ids::{
 };
 pub use migration::{AppliedMigration, MigrationRef, MigrationVersion};
 pub use policy::{Authorities, Authority, Domain, Policy};
-pub use release::{FlagSet, Release, ReleaseMigration, Source};
-pub use traffic::{HoldLimits, Requests, Share, Split, SplitError, TrafficState};
+pub use release::{FlagSet, Release, ReleaseMigration, Role, Source};
+pub use strategy::{Canary, CanaryStep, Rolling, Strategy};
+pub use traffic::{
+    Draw, HoldLimits, Lease, Match, Pattern, Requests, Rule, Share, Split, SplitError, Sticky,
+    StickyKey, TrafficState,
+};

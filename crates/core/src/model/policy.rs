@@ -1,6 +1,8 @@
 //! What an environment allows and asks for: the part of `ripcord.toml` that planning needs.
 
+use crate::analysis::JudgePolicy;
 use crate::model::ids::Millis;
+use crate::model::strategy::Strategy;
 use crate::model::traffic::HoldLimits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -71,6 +73,16 @@ impl Authorities {
 /// The wishes of an environment that shape its plans.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
+    /// How a release takes over.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// How the judge decides.
+    #[serde(default)]
+    pub judge: JudgePolicy,
+    /// How long the instances of a release that was taken back stay; none: until another release
+    /// needs their place.
+    #[serde(default)]
+    pub abort_keep_ms: Option<Millis>,
     /// How many instances of a release serve.
     pub instances: u32,
     /// How long a new instance may take to become ready.

@@ -19,6 +19,9 @@ pub struct Release {
     pub artifact: Digest,
     /// How an instance is started, the artifact's directory being the working directory.
     pub command: Vec<String>,
+    /// What else runs beside the instances that answer requests, by name: `worker`, `cron`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, Role>,
     /// Configuration files by the name under which the service finds them.
     pub config: BTreeMap<String, Digest>,
     /// Environment variables; secrets stand here as references, never as values.
@@ -46,11 +49,26 @@ impl Release {
 
     /// The digest of what was frozen, without number, author and time: equal content, equal digest.
     pub fn content_digest(&self) -> Digest {
-        crate::model::digest_of(&(
+        let content = (
             (&self.service, &self.artifact, &self.command),
             (&self.config, &self.environment, &self.migrations, &self.flags),
-        ))
+        );
+        // Releases frozen before there were roles keep their digest.
+        if self.roles.is_empty() {
+            return crate::model::digest_of(&content);
+        }
+        crate::model::digest_of(&(content, &self.roles))
     }
+}
+
+/// A part of a release that answers no requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// How an instance is started, the artifact's directory being the working directory.
+    pub command: Vec<String>,
+    /// How many instances there are.
+    pub instances: u32,
 }
 
 /// A migration as a release carries it: both scripts, by digest.

@@ -3,7 +3,7 @@
 use crate::model::ReleaseId;
 use crate::model::ids::Millis;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use thiserror::Error;
 
@@ -52,6 +52,18 @@ impl Split {
             return Err(SplitError::Sum(sum));
         }
         Ok(Split(shares))
+    }
+
+    /// A share to the canary, the rest to stable; nothing or all of it is a split of one.
+    pub fn between(stable: &ReleaseId, canary: &ReleaseId, share: Share) -> Split {
+        let share = share.min(WHOLE);
+        let shares = [(stable.clone(), WHOLE - share), (canary.clone(), share)];
+        Split(shares.into_iter().filter(|(_, share)| *share > 0).collect())
+    }
+
+    /// The share of one release; 0 for one that is not named.
+    pub fn share(&self, release: &ReleaseId) -> Share {
+        self.0.get(release).copied().unwrap_or(0)
     }
 
     /// The releases and their shares, in the order of their names.
@@ -129,13 +141,132 @@ pub struct TrafficState {
     pub preview: Option<ReleaseId>,
     /// Whether requests flow.
     pub requests: Requests,
+    /// By what chance a request finds its release, where the split names several.
+    #[serde(default, skip_serializing_if = "Draw::is_independent")]
+    pub draw: Draw,
+    /// Requests that go to a certain release whatever the split says; the first match wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
+    /// How long this holds without a word from who watches, and what then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// Only the first so many instances of a release get requests; all of one not named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<ReleaseId, u32>,
+}
+
+/// By what chance a request finds its release.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Draw {
+    /// An independent draw for each request, so that the releases can be compared.
+    #[default]
+    Independent,
+    /// By counting: exact, and of no use to a judge.
+    Exact,
+    /// Each user keeps their release.
+    Sticky(Sticky),
+}
+
+/// How users keep their release: the canary has those whose hash lies under its share, so raising
+/// the share only adds users and lowering it only removes them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sticky {
+    /// The release whose users are those under the threshold.
+    pub canary: ReleaseId,
+    /// Another one for each rollout, so that it is not always the same users.
+    pub salt: String,
+    /// What tells users apart.
+    pub key: StickyKey,
+}
+
+/// What tells users apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StickyKey {
+    /// A cookie that the proxy sets.
+    Cookie {
+        /// Its name.
+        name: String,
+    },
+    /// A header that the client or a gateway sends.
+    Header {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Requests that go to a certain release whatever the split says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Which.
+    pub when: Match,
+    /// Where to.
+    pub to: ReleaseId,
+}
+
+/// What a request must carry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Match {
+    /// A header.
+    Header {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: Pattern,
+    },
+    /// A cookie.
+    Cookie {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: Pattern,
+    },
+}
+
+/// A condition on a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pattern {
+    /// It is exactly this.
+    Is(String),
+    /// It begins with this.
+    Prefix(String),
+    /// It is there.
+    Present,
+}
+
+/// A state that holds only while somebody watches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// How long it holds after the last word.
+    pub ms: Millis,
+    /// Who answers then, without rules and without a lease.
+    pub lapse: Split,
+}
+
+impl Draw {
+    /// Whether it is the usual one.
+    pub fn is_independent(&self) -> bool {
+        *self == Draw::Independent
+    }
 }
 
 impl TrafficState {
+    /// A split and nothing special about it.
+    pub fn of(split: Split, preview: Option<ReleaseId>, requests: Requests) -> TrafficState {
+        TrafficState { split, preview, requests, ..TrafficState::default() }
+    }
+
     /// The releases that get requests, be it from users or at the preview address.
     pub fn releases(&self) -> impl Iterator<Item = &ReleaseId> {
-        let preview = self.preview.as_ref().filter(|release| !self.split.names(release));
-        self.split.shares().keys().chain(preview)
+        let preview = self.preview.iter();
+        let ruled = self.rules.iter().map(|rule| &rule.to);
+        let lapse = self.lease.iter().flat_map(|lease| lease.lapse.shares().keys());
+        let all: BTreeSet<&ReleaseId> =
+            self.split.shares().keys().chain(preview).chain(ruled).chain(lapse).collect();
+        all.into_iter()
     }
 }
 

@@ -65,11 +65,13 @@ fn needs_undo(effect: &Effect) -> bool {
         Effect::EnsureSchema { .. }
         | Effect::EnsureConfig { .. }
         | Effect::EnsureInstances { .. }
+        | Effect::EnsureRole { .. }
         | Effect::EnsureTraffic { .. }
         | Effect::EnsureFlags { .. }
         | Effect::EnsureResource { .. } => true,
         Effect::EnsureBackup { .. }
         | Effect::Bake(_)
+        | Effect::Analysis(_)
         | Effect::Verify { .. }
         | Effect::Approve { .. } => false,
     }
@@ -135,7 +137,12 @@ impl Walk {
                 }
                 self.changes.insert(id, *wanted);
             }
-            Effect::EnsureBackup { .. } | Effect::Bake(_) | Effect::Approve { .. } if held => {
+            Effect::EnsureBackup { .. }
+            | Effect::Bake(_)
+            | Effect::Analysis(_)
+            | Effect::Approve { .. }
+                if held =>
+            {
                 return Err("requests would wait during something slow".to_owned());
             }
             _ => {}

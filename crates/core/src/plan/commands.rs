@@ -70,8 +70,12 @@ fn commands(effect: &Effect) -> Vec<String> {
                 ResourceState::Reverted => command(&resource.revert, release),
             }]
         }
-        Effect::EnsureBackup { .. } | Effect::EnsureInstances { .. } => vec![effect.to_string()],
-        Effect::Bake(_) | Effect::Verify { .. } | Effect::Approve { .. } => Vec::new(),
+        Effect::EnsureBackup { .. }
+        | Effect::EnsureInstances { .. }
+        | Effect::EnsureRole { .. } => vec![effect.to_string()],
+        Effect::Bake(_) | Effect::Analysis(_) | Effect::Verify { .. } | Effect::Approve { .. } => {
+            Vec::new()
+        }
     }
 }
 

@@ -212,11 +212,8 @@ impl Deploy<'_> {
     }
 
     fn state(&self, to: Option<&ReleaseId>, preview: bool, requests: Requests) -> TrafficState {
-        TrafficState {
-            split: to.map(Split::all_to).unwrap_or_default(),
-            preview: preview.then(|| self.to().clone()),
-            requests,
-        }
+        let split = to.map(Split::all_to).unwrap_or_default();
+        TrafficState::of(split, preview.then(|| self.to().clone()), requests)
     }
 
     /// What requests do before and after: flow, or see the page of an open downtime window.

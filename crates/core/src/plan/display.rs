@@ -1,8 +1,8 @@
 //! A plan as people read it: steps, way back, price. Plain text; colour is the terminal's business.
 
 use crate::model::ids::Millis;
-use crate::model::{Requests, TrafficState};
-use crate::plan::effect::{ResourceState, VerifyCheck};
+use crate::model::{Draw, Match, Pattern, Requests, StickyKey, TrafficState};
+use crate::plan::effect::{Analysis, ResourceState, Until, VerifyCheck};
 use crate::plan::{Effect, Intent, Plan, Undo};
 use crate::schema::{Counted, Direction, SchemaChange, Wanted};
 use std::fmt;
@@ -81,6 +81,11 @@ impl fmt::Display for Effect {
             Effect::EnsureInstances { release, count } => {
                 write!(f, "run {count} instances of {release}")
             }
+            Effect::EnsureRole { release, role, count: 0 } => write!(f, "stop {role} of {release}"),
+            Effect::EnsureRole { release, role, count: 1 } => write!(f, "run {role} of {release}"),
+            Effect::EnsureRole { release, role, count } => {
+                write!(f, "run {count} {role} of {release}")
+            }
             Effect::EnsureTraffic { state, .. } => write!(f, "{state}"),
             Effect::EnsureFlags { document: Some(digest) } => write!(f, "flags {}", digest.short()),
             Effect::EnsureFlags { document: None } => f.write_str("no flags"),
@@ -95,6 +100,7 @@ impl fmt::Display for Effect {
             Effect::Bake(bake) => {
                 write!(f, "watch {} for {}", bake.release, duration(bake.duration_ms))
             }
+            Effect::Analysis(analysis) => write!(f, "{analysis}"),
             Effect::Verify { checks } => {
                 let checks: Vec<String> = checks.iter().map(ToString::to_string).collect();
                 write!(f, "verify {}", checks.join(", "))
@@ -123,9 +129,51 @@ impl fmt::Display for TrafficState {
             Requests::Held(_) => write!(f, "requests wait, {} drains", self.split)?,
             Requests::Maintenance { .. } => f.write_str("maintenance page")?,
         }
+        if let Draw::Sticky(sticky) = &self.draw {
+            match &sticky.key {
+                StickyKey::Cookie { name } => write!(f, ", users keep theirs by cookie {name}")?,
+                StickyKey::Header { name } => write!(f, ", users keep theirs by header {name}")?,
+            }
+        }
+        for rule in &self.rules {
+            write!(f, ", {} to {}", rule.when, rule.to)?;
+        }
+        for (release, limit) in &self.limits {
+            write!(f, ", {limit} of {release} serve")?;
+        }
         match &self.preview {
             Some(release) => write!(f, ", preview of {release}"),
             None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name, value) = match self {
+            Match::Header { name, value } => ("header", name, value),
+            Match::Cookie { name, value } => ("cookie", name, value),
+        };
+        match value {
+            Pattern::Is(text) => write!(f, "{kind} {name} = {text}"),
+            Pattern::Prefix(text) => write!(f, "{kind} {name} = {text}…"),
+            Pattern::Present => write!(f, "{kind} {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Analysis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (canary, stable) = (&self.canary, &self.stable);
+        match &self.until {
+            Until::Elapsed { ms } => {
+                write!(f, "compare {canary} with {stable} for {}", duration(*ms))
+            }
+            Until::Judged { ms_max } => {
+                let most = duration(*ms_max);
+                write!(f, "compare {canary} with {stable} until it is proven, {most} at most")
+            }
+            Until::Promoted { question } => write!(f, "ask a person: {question}"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Effects: things to make true. Always "ensure", never "add": twice is the same as once.
 
+use crate::analysis::JudgePolicy;
 use crate::model::ids::Millis;
 use crate::model::policy::{CheckSpec, Domain, ResourceSpec};
 use crate::model::{Digest, ReleaseId, TrafficState};
@@ -34,6 +35,15 @@ pub enum Effect {
         /// How many.
         count: u32,
     },
+    /// This many instances of a release's role beside the web run; 0: none runs.
+    EnsureRole {
+        /// Of which release.
+        release: ReleaseId,
+        /// Which role: `worker`, `cron`.
+        role: String,
+        /// How many.
+        count: u32,
+    },
     /// The proxy does exactly this, and releases that lost their traffic are drained.
     EnsureTraffic {
         /// What it does.
@@ -57,6 +67,8 @@ pub enum Effect {
     },
     /// The release is watched; fails when the evidence says that it is bad.
     Bake(Bake),
+    /// Two releases are compared while both serve; fails when one is shown to be worse.
+    Analysis(Analysis),
     /// All of this holds.
     Verify {
         /// What.
@@ -90,6 +102,45 @@ pub struct Bake {
     pub duration_ms: Millis,
     /// The tolerated share of errors in hundredths of a percent, when history says less.
     pub error_floor: u16,
+}
+
+/// How two releases are compared while both serve. What was seen in one step of a plan counts in
+/// the next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// The release that is judged.
+    pub canary: ReleaseId,
+    /// The release that it is compared with.
+    pub stable: ReleaseId,
+    /// What the proxy does meanwhile; its lease is renewed, and it is ensured again after a lapse.
+    pub traffic: TrafficState,
+    /// How long requests in flight may take to end when it is ensured again.
+    pub drain_ms_max: Millis,
+    /// How long.
+    pub until: Until,
+    /// By which rules.
+    pub judge: Box<JudgePolicy>,
+}
+
+/// When a comparison ends well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    /// After this time, unless the release is under suspicion then.
+    Elapsed {
+        /// How long.
+        ms: Millis,
+    },
+    /// When the canary is shown to be no worse; when that takes longer, a person is asked.
+    Judged {
+        /// How long it may take.
+        ms_max: Millis,
+    },
+    /// When a person promotes.
+    Promoted {
+        /// What they are asked.
+        question: String,
+    },
 }
 
 /// Something that must hold.
@@ -153,10 +204,25 @@ impl Effect {
             Effect::EnsureBackup { .. } | Effect::EnsureSchema { .. } => Some(Domain::Database),
             Effect::EnsureConfig { .. }
             | Effect::EnsureInstances { .. }
+            | Effect::EnsureRole { .. }
             | Effect::EnsureResource { .. } => Some(Domain::Config),
             Effect::EnsureTraffic { .. } => Some(Domain::Traffic),
             Effect::EnsureFlags { .. } => Some(Domain::Flags),
-            Effect::Bake(_) | Effect::Verify { .. } | Effect::Approve { .. } => None,
+            Effect::Bake(_)
+            | Effect::Analysis(_)
+            | Effect::Verify { .. }
+            | Effect::Approve { .. } => None,
+        }
+    }
+}
+
+impl Until {
+    /// How long one attempt may take; a question to a person has no end of its own, so it is asked
+    /// anew after a day.
+    pub fn longest_ms(&self) -> Millis {
+        match self {
+            Until::Elapsed { ms } | Until::Judged { ms_max: ms } => *ms,
+            Until::Promoted { .. } => 24 * 3_600_000,
         }
     }
 }

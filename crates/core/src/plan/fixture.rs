@@ -1,10 +1,11 @@
 //! What tests of plans and journals begin with: an environment, releases, and changes of schema.
 
+use crate::analysis::JudgePolicy;
 use crate::model::environment::SchemaState;
 use crate::model::policy::{CheckSpec, ResourceSpec};
 use crate::model::{
     Authorities, Digest, Environment, FlagSet, Generation, HoldLimits, Instances, MigrationRef,
-    MigrationVersion, Policy, Release, ReleaseId, Requests, Source, Split, TrafficState,
+    MigrationVersion, Policy, Release, ReleaseId, Requests, Source, Split, Strategy, TrafficState,
 };
 use crate::plan::{DeployRequest, Plan, RollbackRequest, deploy, rollback};
 use crate::run::{History, Verified};
@@ -17,6 +18,9 @@ use std::collections::BTreeMap;
 
 pub(crate) fn policy() -> Policy {
     Policy {
+        strategy: Strategy::BlueGreen,
+        judge: JudgePolicy::default(),
+        abort_keep_ms: Some(0),
         instances: 2,
         ready_ms_max: 30_000,
         drain_ms_max: 5_000,
@@ -45,6 +49,7 @@ pub(crate) fn release(id: &str) -> Release {
         service: "shop".into(),
         artifact: Digest::of_bytes(id.as_bytes()),
         command: vec!["shop".into()],
+        roles: BTreeMap::new(),
         config: BTreeMap::new(),
         environment: BTreeMap::new(),
         migrations: Vec::new(),
@@ -78,11 +83,12 @@ pub(crate) fn environment(verified: &[&str]) -> Environment {
     Environment {
         name: "production".into(),
         generation: history.generation,
-        traffic: TrafficState {
-            split: live.as_ref().map(Split::all_to).unwrap_or_default(),
-            preview: None,
-            requests: Requests::Flowing,
-        },
+        traffic: TrafficState::of(
+            live.as_ref().map(Split::all_to).unwrap_or_default(),
+            None,
+            Requests::Flowing,
+        ),
+        roles: BTreeMap::new(),
         instances: verified.iter().map(|id| ((*id).into(), running)).collect(),
         schema: Some(SchemaState { digest: Digest::of_bytes(b"before"), applied: Vec::new() }),
         config: live.clone(),

@@ -15,7 +15,7 @@ mod steps;
 pub use check::{Note, check};
 pub use commands::{ByHand, by_hand};
 pub use deploy::{DeployRequest, deploy};
-pub use effect::{Bake, Effect, ResourceState, Undo, VerifyCheck};
+pub use effect::{Analysis, Bake, Effect, ResourceState, Undo, Until, VerifyCheck};
 pub use forecast::Forecast;
 pub use refusal::Refusal;
 pub use rollback::{RollbackRequest, rollback};

@@ -276,7 +276,7 @@ impl Back<'_> {
 }
 
 fn state(to: &ReleaseId, preview: Option<&ReleaseId>, requests: Requests) -> TrafficState {
-    TrafficState { split: Split::all_to(to), preview: preview.cloned(), requests }
+    TrafficState::of(Split::all_to(to), preview.cloned(), requests)
 }
 
 #[cfg(test)]

@@ -39,12 +39,15 @@ impl<'a> Steps<'a> {
     fn bounds(&self, effect: &Effect) -> (Millis, u32) {
         match effect {
             // Not ready in time is final; an answer that got lost is asked for again.
-            Effect::EnsureInstances { .. } => (self.policy.ready_ms_max, 3),
+            Effect::EnsureInstances { .. } | Effect::EnsureRole { .. } => {
+                (self.policy.ready_ms_max, 3)
+            }
             Effect::EnsureTraffic { drain_ms_max, .. } => (drain_ms_max + SLACK_MS, 5),
             Effect::EnsureBackup { .. } => (30 * 60_000, 2),
             Effect::EnsureSchema { .. } => (5 * 60_000, 3),
             Effect::EnsureResource { .. } => (10 * 60_000, 2),
             Effect::Bake(bake) => (bake.duration_ms + SLACK_MS, 1_000),
+            Effect::Analysis(analysis) => (analysis.until.longest_ms() + SLACK_MS, 1_000),
             // Six looks over some six seconds: time for an instance to be replaced.
             Effect::Verify { .. } => (60_000, 6),
             Effect::Approve { .. } => (SLACK_MS, 1_000),

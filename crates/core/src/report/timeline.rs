@@ -60,7 +60,7 @@ fn tell(entry: &Entry, plan: Option<&Plan>) -> Option<(Mark, String)> {
         Event::Started => (Mark::Doing, effect),
         Event::Succeeded { receipt } => (Mark::Done, done(&effect, receipt)),
         Event::Failed { error, .. } => (Mark::Bad, error.clone()),
-        Event::Observed { observation } => observed(observation),
+        Event::Observed { observation } => observed(observation)?,
         Event::TurnedBack { reason } => (Mark::Bad, format!("going back: {reason}")),
         Event::UndoStarted => return None,
         Event::UndoSucceeded { receipt } if receipt.what.is_empty() => return None,
@@ -76,6 +76,8 @@ fn tell(entry: &Entry, plan: Option<&Plan>) -> Option<(Mark, String)> {
         Event::Paused { reason } => (Mark::Person, format!("{by} pauses: {reason}")),
         Event::Resumed => (Mark::Person, format!("{by} resumes")),
         Event::Promoted => (Mark::Person, format!("{by} promotes")),
+        Event::PromotedFully => (Mark::Person, format!("{by} promotes fully")),
+        Event::JumpedBack { to } => (Mark::Person, format!("{by} has it go on from step {to}")),
         Event::Retried => (Mark::Person, format!("{by} retries")),
         Event::Finished { outcome } => finished(outcome, plan),
         Event::ReleaseCreated { release } => {
@@ -132,8 +134,8 @@ fn done(what: &str, receipt: &Receipt) -> String {
     format!("{text} ({})", duration(receipt.took_ms))
 }
 
-fn observed(observation: &Observation) -> (Mark, String) {
-    match observation {
+fn observed(observation: &Observation) -> Option<(Mark, String)> {
+    Some(match observation {
         Observation::Watched { elapsed_ms, requests, errors, tolerated, evidence } => (
             Mark::Seen,
             format!(
@@ -142,9 +144,27 @@ fn observed(observation: &Observation) -> (Mark, String) {
                 100.0 * tolerated
             ),
         ),
+        Observation::Judged { elapsed_ms, tick, evidence, .. } => (
+            Mark::Seen,
+            format!(
+                "{}: canary {} errors in {} requests, stable {} in {}; evidence {evidence:.1} of 100",
+                duration(*elapsed_ms),
+                tick.canary.errors,
+                tick.canary.requests,
+                tick.stable.errors,
+                tick.stable.requests,
+            ),
+        ),
+        Observation::Reference { .. } | Observation::Sampled { .. } => return None,
+        Observation::Lapsed => {
+            (Mark::Bad, "nobody had watched for too long: the proxy went back to stable".to_owned())
+        }
+        Observation::WouldGoBack { because } => {
+            (Mark::Bad, format!("would go back, but may only look: {because}"))
+        }
         Observation::Undecided { because } => (Mark::Bad, format!("undecided: {because}")),
         Observation::Retrying { error } => (Mark::Seen, format!("again, because {error}")),
-    }
+    })
 }
 
 fn finished(outcome: &Outcome, plan: Option<&Plan>) -> (Mark, String) {

@@ -1,8 +1,9 @@
 //! What can happen. The serialised form is read by old and new binaries: kinds are added, never
 //! changed.
 
+use crate::analysis::{Reference, Sample, Tick};
 use crate::model::ids::Millis;
-use crate::model::{Digest, Release, ReleaseId};
+use crate::model::{Digest, Release, ReleaseId, StepId};
 use crate::plan::Plan;
 use crate::schema::Counted;
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,13 @@ pub enum Event {
     Resumed,
     /// A person approves, and ends waiting and watching.
     Promoted,
+    /// A person ends all waiting and watching of the plan.
+    PromotedFully,
+    /// A person wants the plan to go on from an earlier step, whose effect is ensured anew.
+    JumpedBack {
+        /// The step.
+        to: StepId,
+    },
     /// A person asks to try again what needed them.
     Retried,
     /// The plan is over.
@@ -139,8 +147,27 @@ pub struct Receipt {
 impl Event {
     /// Whether it is a person's request, which is legal at any time and ignored after the end.
     pub fn is_request(&self) -> bool {
-        use Event::{AbortRequested, Paused, Promoted, Resumed, Retried};
-        matches!(self, AbortRequested { .. } | Paused { .. } | Resumed | Promoted | Retried)
+        use Event::{
+            AbortRequested, JumpedBack, Paused, Promoted, PromotedFully, Resumed, Retried,
+        };
+        matches!(
+            self,
+            AbortRequested { .. }
+                | Paused { .. }
+                | Resumed
+                | Promoted
+                | PromotedFully
+                | JumpedBack { .. }
+                | Retried
+        )
+    }
+}
+
+impl Observation {
+    /// Whether the judge of a comparison takes it into account.
+    pub fn is_evidence(&self) -> bool {
+        use Observation::{Judged, Reference, Sampled};
+        matches!(self, Judged { .. } | Reference { .. } | Sampled { .. })
     }
 }
 
@@ -181,6 +208,37 @@ pub enum Observation {
         tolerated: f64,
         /// The evidence against the release; 100 is enough to go back.
         evidence: f64,
+    },
+    /// What stable's latency was before the comparison began; the judge's yardstick.
+    Reference {
+        /// The distribution.
+        reference: Reference,
+    },
+    /// Requests that were divided by chance, since the observation before. All of a plan's
+    /// together, taken in order, are what its judge has seen.
+    Judged {
+        /// How long this step has watched.
+        elapsed_ms: Millis,
+        /// Which run of the proxy counted.
+        epoch: u64,
+        /// Which of its states divided them.
+        period: u64,
+        /// The counts.
+        tick: Tick,
+        /// The evidence against the canary after them, for people; 100 is enough by default.
+        evidence: f64,
+    },
+    /// What a source of metrics said.
+    Sampled {
+        /// It.
+        sample: Sample,
+    },
+    /// The proxy had heard nothing for too long and had gone where its lease said.
+    Lapsed,
+    /// The judge would have gone back, where it may only look.
+    WouldGoBack {
+        /// Why.
+        because: String,
     },
     /// The judge lacks data; neither forward nor back.
     Undecided {

@@ -25,6 +25,9 @@ pub struct History {
     pub operations: Vec<Operation>,
     /// The downtime window that is open: since when, and the fingerprints of its beginning.
     pub maintenance: Option<(Timestamp, BTreeMap<String, Digest>)>,
+    /// The release that the last plan took back, and when; none once another plan has begun.
+    #[serde(default)]
+    pub taken_back: Option<(ReleaseId, Timestamp)>,
     /// The old release that is kept running, and since when it no longer serves.
     pub warm: Option<(ReleaseId, Timestamp)>,
 }
@@ -103,6 +106,7 @@ impl History {
         self.generation = plan.based_on.next();
         self.running = Some(plan.id.clone());
         self.held.remove(&plan.to);
+        self.taken_back = None;
         self.operations.push(Operation {
             plan: plan.id.clone(),
             intent: plan.intent,
@@ -126,7 +130,8 @@ impl History {
             (Outcome::Live, Intent::Deploy) => self.went_live(from, to, entry.at),
             (Outcome::Live, Intent::Rollback) => self.rolled_back(from, &to),
             (Outcome::WentBack(reason), Intent::Deploy) => {
-                self.held.insert(to, reason.to_string());
+                self.held.insert(to.clone(), reason.to_string());
+                self.taken_back = Some((to, entry.at));
             }
             (Outcome::WentBack(_), Intent::Rollback) => {}
         }

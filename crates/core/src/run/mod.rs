@@ -4,11 +4,13 @@
 pub mod entry;
 pub mod event;
 pub mod history;
+pub mod jump;
 pub mod next;
 pub mod progress;
 
 pub use entry::{Draft, Entry, Subject};
 pub use event::{Event, FailureKind, Observation, Outcome, Receipt, TurnReason};
 pub use history::{History, Operation, Verified};
+pub use jump::cannot_jump;
 pub use next::{Hold, Next, next};
 pub use progress::{Corrupt, Progress, StepState, replay};

@@ -74,7 +74,7 @@ fn next_forward<'a>(plan: &'a Plan, progress: &Progress) -> Next<'a> {
         return Next::Hold(Hold::Undecided(because.clone()));
     }
     match &step.effect {
-        Effect::Approve { question } if !progress.promoted => {
+        Effect::Approve { question } if !progress.promoted && !progress.promoted_fully => {
             Next::Hold(Hold::Approval(question.clone()))
         }
         _ => Next::Do(step),

@@ -43,7 +43,11 @@ pub struct Progress {
     /// A person approved and ends waiting. A question that is answered uses it up, so that whoever
     /// approves the switch has not said that the release need not be watched.
     pub promoted: bool,
-    /// The steps that ask a person.
+    /// A person ended all waiting and watching.
+    pub promoted_fully: bool,
+    /// How often a person had the plan go on from an earlier step.
+    pub jumps: u32,
+    /// The steps that a person's approval ends, and that use it up.
     pub asks: BTreeSet<StepId>,
     /// What the judge lacks, while it lacks it.
     pub undecided: Option<String>,
@@ -97,7 +101,9 @@ impl Progress {
         }
         match event {
             Event::PlanStarted { plan } if self.states.is_empty() => {
-                let asks = |step: &&Step| matches!(step.effect, Effect::Approve { .. });
+                let asks = |step: &&Step| {
+                    matches!(step.effect, Effect::Approve { .. } | Effect::Analysis(_))
+                };
                 self.asks = plan.steps.iter().filter(asks).map(|step| step.id).collect();
             }
             Event::AbortRequested { reason } => self.abort_requested = Some(reason.clone()),
@@ -108,6 +114,12 @@ impl Progress {
                 self.paused = None;
                 self.undecided = None;
             }
+            Event::PromotedFully => {
+                self.promoted_fully = true;
+                self.paused = None;
+                self.undecided = None;
+            }
+            Event::JumpedBack { to } => self.jumped_back(*to),
             Event::Retried => self.retried(),
             Event::TurnedBack { reason } if self.turned_back.is_none() => {
                 self.turned_back = Some(reason.clone());
@@ -154,8 +166,18 @@ impl Progress {
             Observation::Watched { elapsed_ms, requests, errors, .. } => {
                 self.watched.insert(step, (*elapsed_ms, *requests, *errors));
             }
+            Observation::Judged { elapsed_ms, tick, .. } => {
+                let (elapsed, requests, errors) = self.watched.entry(step).or_default();
+                *elapsed = (*elapsed).max(*elapsed_ms);
+                *requests = requests.saturating_add(tick.canary.requests);
+                *errors = errors.saturating_add(tick.canary.errors);
+            }
             Observation::Undecided { because } => self.undecided = Some(because.clone()),
-            Observation::Retrying { .. } => {}
+            Observation::Retrying { .. }
+            | Observation::Reference { .. }
+            | Observation::Sampled { .. }
+            | Observation::Lapsed
+            | Observation::WouldGoBack { .. } => {}
         }
     }
 
@@ -170,6 +192,24 @@ impl Progress {
                 StepState::Stuck => *state = StepState::UndoInDoubt,
                 _ => {}
             }
+        }
+    }
+
+    /// What was done from this step on is in doubt again, so that it is ensured anew; nothing is
+    /// taken back. A plan that goes back has no use for it.
+    fn jumped_back(&mut self, to: StepId) {
+        if self.turned_back.is_some() || !self.states.contains_key(&to) {
+            return;
+        }
+        self.jumps += 1;
+        self.failure = None;
+        self.undecided = None;
+        self.promoted = false;
+        self.promoted_fully = false;
+        self.attempts.clear();
+        for (step, state) in self.states.range_mut(to..) {
+            *state = StepState::InDoubt;
+            self.watched.remove(step);
         }
     }
 

@@ -1,0 +1,155 @@
+//! By which rules the judge decides. Part of plans, so everything is a whole number: rates and
+//! error probabilities in parts per million, ratios in thousandths.
+
+use crate::model::ids::Millis;
+use serde::{Deserialize, Serialize};
+
+/// The rules. The default is that of a deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JudgePolicy {
+    /// Whether it acts on what it finds.
+    pub mode: JudgeMode,
+    /// How often an equal release may be taken back, over its whole life and all metrics.
+    pub alpha_ppm: u32,
+    /// How many times as many errors as stable's are still tolerated.
+    pub tolerated_ratio_thousandths: u32,
+    /// How much slower than stable is still tolerated, in parts per million.
+    pub latency_tolerance_ppm: u32,
+    /// A release proceeds once it is shown to have fewer than this many times stable's errors.
+    pub promote_ratio_thousandths: u32,
+    /// How often that may be shown of one that has more.
+    pub promote_beta_ppm: u32,
+    /// A release proceeds as well once its errors are shown to be rarer than this.
+    pub error_floor_ppm: u32,
+    /// How long latency does not count after the start.
+    pub burn_in_ms: Millis,
+    /// For how many canary requests latency does not count after the start.
+    pub burn_in_requests: u64,
+    /// How long nothing may be known before a person is asked.
+    pub blind_ms_max: Millis,
+    /// What happens then.
+    pub on_blind: OnBlind,
+    /// Whether errors are compared.
+    pub errors: bool,
+    /// Whether latency is compared.
+    pub latency: bool,
+    /// Fixed limits, beside the comparison.
+    pub thresholds: Option<Thresholds>,
+    /// Metrics from other sources.
+    pub external: Vec<MetricSpec>,
+    /// Which boundary the evidence must cross.
+    pub boundary: Boundary,
+}
+
+/// Whether the judge acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JudgeMode {
+    /// It takes a bad release back.
+    #[default]
+    Act,
+    /// It shows and records what it finds.
+    Observe,
+}
+
+/// What happens when nothing is known for too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBlind {
+    /// A person is asked.
+    #[default]
+    Pause,
+    /// The release is taken back.
+    GoBack,
+}
+
+/// Which boundary the evidence must cross.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Boundary {
+    /// One over alpha, valid for ever.
+    #[default]
+    Ville,
+    /// The lowest that keeps alpha over this many errors, with a constant weight.
+    Calibrated {
+        /// How many.
+        horizon_errors: u32,
+    },
+}
+
+/// Fixed limits: weaker than a comparison, since they know nothing of stable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// The most errors, in parts per million of requests.
+    #[serde(default)]
+    pub max_error_rate_ppm: Option<u32>,
+    /// The longest that one request in a hundred may exceed.
+    #[serde(default)]
+    pub max_p99_ms: Option<Millis>,
+    /// How many windows in a row must be over a limit.
+    pub consecutive: u32,
+    /// How long a window is.
+    pub window_ms: Millis,
+    /// The objective of which the burn rate is watched, in parts per million of good answers.
+    #[serde(default)]
+    pub slo_ppm: Option<u32>,
+}
+
+/// A metric from another source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricSpec {
+    /// Its name, for people.
+    pub name: String,
+    /// The source, as the configuration names it.
+    pub source: String,
+    /// What it measures, and by which queries; `{release}` in them stands for the release.
+    pub kind: MetricKind,
+    /// How often it is read.
+    pub every_ms: Millis,
+}
+
+/// What a metric measures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum MetricKind {
+    /// Two counters that only grow.
+    Counters {
+        /// The query for bad events.
+        errors: String,
+        /// The query for all events.
+        requests: String,
+    },
+    /// A value of the moment.
+    Gauge {
+        /// The query.
+        value: String,
+        /// Whether more of it is worse.
+        higher_is_worse: bool,
+    },
+}
+
+impl Default for JudgePolicy {
+    fn default() -> JudgePolicy {
+        JudgePolicy {
+            mode: JudgeMode::Act,
+            alpha_ppm: 10_000,
+            tolerated_ratio_thousandths: 1_250,
+            latency_tolerance_ppm: 50_000,
+            promote_ratio_thousandths: 2_000,
+            promote_beta_ppm: 50_000,
+            error_floor_ppm: 5_000,
+            burn_in_ms: 30_000,
+            burn_in_requests: 200,
+            blind_ms_max: 600_000,
+            on_blind: OnBlind::Pause,
+            errors: true,
+            latency: true,
+            thresholds: None,
+            external: Vec::new(),
+            boundary: Boundary::Ville,
+        }
+    }
+}
