@@ -69,8 +69,8 @@ impl ReleaseBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => {
-                if let Some(pass) = self.pass.take().filter(|_| self.counts) {
-                    pass.outcome(Outcome::Aborted);
+                if let Some(mut pass) = self.pass.take().filter(|_| self.counts) {
+                    pass.failed(Outcome::Aborted);
                 }
                 self.connection = None;
                 Poll::Ready(Some(Err(error)))

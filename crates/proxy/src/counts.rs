@@ -67,6 +67,18 @@ impl Histogram {
         ENDS.get(bucket).copied()
     }
 
+    /// The bucket of a time.
+    pub(crate) fn bucket(time: Duration) -> usize {
+        let us = whole_us(time);
+        ENDS.partition_point(|end| *end < us)
+    }
+
+    /// The last bucket whose end is surely passed by what has taken this long.
+    pub(crate) fn outlived(time: Duration) -> Option<u16> {
+        let passed = Self::bucket(time).min(ENDS.len()).checked_sub(1)?;
+        u16::try_from(passed).ok()
+    }
+
     /// How many values there are.
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|(_, count)| count).sum()
@@ -82,11 +94,36 @@ static ENDS: LazyLock<[u64; Histogram::BUCKETS - 1]> = LazyLock::new(|| {
     })
 });
 
+fn whole_us(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The live counters behind [`Histogram`].
+pub(crate) struct Buckets([AtomicU64; Histogram::BUCKETS]);
+
+impl Buckets {
+    pub(crate) fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; Histogram::BUCKETS])
+    }
+
+    pub(crate) fn add(&self, bucket: usize) {
+        if let Some(count) = self.0.get(bucket) {
+            count.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    pub(crate) fn read(&self) -> Histogram {
+        let counts = self.0.iter().zip(0_u16..);
+        let counts = counts.map(|(count, bucket)| (bucket, count.load(Ordering::Acquire)));
+        Histogram { buckets: counts.filter(|(_, count)| *count > 0).collect() }
+    }
+}
+
 /// The live counters behind [`Counts`].
 pub(crate) struct Tally {
     requests: AtomicU64,
     outcomes: [AtomicU64; Outcome::ALL.len()],
-    latency: [AtomicU64; Histogram::BUCKETS],
+    latency: Buckets,
 }
 
 /// What can happen to a request besides an answer that is fine.
@@ -109,7 +146,7 @@ impl Tally {
         Self {
             requests: AtomicU64::new(0),
             outcomes: [const { AtomicU64::new(0) }; Outcome::ALL.len()],
-            latency: [const { AtomicU64::new(0) }; Histogram::BUCKETS],
+            latency: Buckets::new(),
         }
     }
 
@@ -122,14 +159,11 @@ impl Tally {
     }
 
     pub(crate) fn took(&self, time: Duration) {
-        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.latency[ENDS.partition_point(|end| *end < us)].fetch_add(1, Ordering::Relaxed);
+        self.latency.add(Histogram::bucket(time));
     }
 
     pub(crate) fn counts(&self, in_flight: u64) -> Counts {
         let of = |outcome| self.outcomes[outcome as usize].load(Ordering::Relaxed);
-        let latency = self.latency.iter().zip(0_u16..);
-        let latency = latency.map(|(count, bucket)| (bucket, count.load(Ordering::Relaxed)));
         Counts {
             requests: self.requests.load(Ordering::Relaxed),
             errors_5xx: of(Outcome::Error5xx),
@@ -138,7 +172,7 @@ impl Tally {
             aborted: of(Outcome::Aborted),
             cut: of(Outcome::Cut),
             in_flight,
-            latency: Histogram { buckets: latency.filter(|(_, count)| *count > 0).collect() },
+            latency: self.latency.read(),
         }
     }
 }
@@ -162,6 +196,18 @@ mod tests {
         check(106, 2);
         check(50_000_000, 269);
         check(u64::MAX, 270);
+    }
+
+    #[test]
+    fn what_is_outlived_lies_below_what_it_would_be_counted_as() {
+        let check = |us, outlived| {
+            assert_eq!(Histogram::outlived(Duration::from_micros(us)), outlived, "{us} us");
+        };
+        check(0, None);
+        check(100, None);
+        check(101, Some(0));
+        check(106, Some(1));
+        check(u64::MAX, Some(269));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! This holds the words of the state and the arithmetic of the hash line; the draws themselves are
 //! the table's.
 
-use hyper::header::{HeaderMap, HeaderName};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -120,7 +120,7 @@ impl StickyKey {
     pub(crate) fn of<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
         let value = match self {
             Self::Cookie { name } => cookie::find(headers, name),
-            Self::Header { name } => headers.get(name).map(|value| value.as_bytes()),
+            Self::Header { name } => headers.get(name).map(HeaderValue::as_bytes),
         };
         value.filter(|value| !value.is_empty())
     }

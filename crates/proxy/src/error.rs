@@ -123,6 +123,20 @@ pub enum Refusal {
         /// The one that was being waited for.
         generation: u64,
     },
+    /// The lease of this very state lapsed. Only a newer generation leads on.
+    #[error("lapsed: nobody renewed the lease of generation {generation}, so its split is over")]
+    Lapsed {
+        /// The one whose lease it was.
+        generation: u64,
+    },
+    /// A lease cannot be renewed before its state is in force.
+    #[error("not in force: generation {generation} is not; {current_generation} is")]
+    NotInForce {
+        /// Offered.
+        generation: u64,
+        /// In force.
+        current_generation: u64,
+    },
     /// The new state could not be made durable, so it was not put in force.
     #[error("not saved, so not in force: {why}")]
     NotSaved {

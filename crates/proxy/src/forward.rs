@@ -70,14 +70,29 @@ impl<'a> Forward<'a> {
     pub(crate) fn new(limits: &'a Limits, pass: Pass, head: Parts, body: Incoming) -> Self {
         let idempotent = is_idempotent(&head.method);
         let source = Source::new(body, idempotent, limits.max_body_bytes);
-        if let Some(tally) = pass.tally() {
-            tally.assigned();
-        }
         Self { limits, pass, head, source, assigned: Instant::now(), attempts: 0, counted: false }
     }
 
     /// Tries until there is an answer or nothing more may be tried.
     pub(crate) async fn run(mut self, route: &Route) -> Result<Reply, Code> {
+        match self.try_targets(route).await {
+            Ok((answer, connection, first)) => {
+                let sent_whole = self.source.has_ended();
+                Ok(Reply { answer, connection, pass: self.pass, first, sent_whole })
+            }
+            Err(code) => {
+                if matches!(code, Code::TargetBusy | Code::ReleaseBroke) {
+                    self.pass.refused();
+                }
+                Err(code)
+            }
+        }
+    }
+
+    async fn try_targets(
+        &mut self,
+        route: &Route,
+    ) -> Result<(Response<Incoming>, Connection, bool), Code> {
         let mut failure = Code::ConnectFailed;
         for target in route.in_turn() {
             let mut fresh = false;
@@ -87,11 +102,7 @@ impl<'a> Forward<'a> {
                     return Err(failure);
                 }
                 match self.attempt(target, fresh).await {
-                    Ok((answer, connection, first)) => {
-                        let sent_whole = self.source.has_ended();
-                        let pass = self.pass;
-                        return Ok(Reply { answer, connection, pass, first, sent_whole });
-                    }
+                    Ok(answered) => return Ok(answered),
                     Err(Miss::Connect(NoConnection::Connect)) => break,
                     Err(Miss::Connect(NoConnection::Busy)) => {
                         failure = Code::TargetBusy;
@@ -172,11 +183,8 @@ impl<'a> Forward<'a> {
     /// Counts the first attempt's outcome; tells whether this was it.
     fn count(&mut self, outcome: Option<Outcome>) -> bool {
         let first = !std::mem::replace(&mut self.counted, true);
-        if first && let Some(tally) = self.pass.tally() {
-            tally.took(self.assigned.elapsed());
-            if let Some(outcome) = outcome {
-                tally.outcome(outcome);
-            }
+        if first {
+            self.pass.ended(self.assigned.elapsed(), outcome);
         }
         first
     }

@@ -25,6 +25,7 @@
 //! errors it is; every request that was given to a release has `x-ripcord-release`. If neither is
 //! there, the answer came from somewhere else.
 
+mod ages;
 mod answer;
 mod answer_body;
 mod board;
@@ -40,7 +41,9 @@ mod gate_model;
 mod headers;
 mod hold;
 mod lease;
+mod log;
 mod options;
+mod period;
 mod pool;
 mod proxy;
 mod random;
@@ -53,15 +56,18 @@ mod store;
 mod sync;
 mod table;
 mod target;
+mod trial;
 mod tunnel;
+mod users;
 mod websocket;
 
 pub use control::Control;
-pub use control::wire::{Applied, InFlightCounts, Observed};
+pub use control::wire::{Applied, InFlightCounts, Observed, Renewed};
 pub use counts::{Counted, Counts, Histogram};
 pub use error::{ProxyError, Refusal};
 pub use lease::LeaseLeft;
 pub use options::{Limits, Options};
+pub use period::{Arm, Period, Periods};
 pub use proxy::{Proxy, Running, run};
 pub use state::{
     Draw, Format, Lapsed, Lease, Match, Pattern, ReleaseName, Requests, Rule, Share, State, Sticky,

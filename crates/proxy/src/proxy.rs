@@ -74,6 +74,7 @@ impl Proxy {
             })
             .collect();
         tasks.push(tokio::spawn(control.run(Arc::clone(&board))));
+        tasks.push(tokio::spawn(Arc::clone(&board).keep_leases()));
         Ok(Running { listen_addr, preview_addr, limits, board, tasks, alive, gone })
     }
 }

@@ -14,6 +14,7 @@ use crate::control::wire::InFlightCounts;
 use crate::counts::{Outcome, Tally};
 use crate::gate::{Guard, InFlight};
 use crate::state::ReleaseName;
+use crate::trial::{Chance, Trial};
 
 /// A release, for as long as anything refers to it.
 pub(crate) struct Release {
@@ -170,6 +171,7 @@ impl Stub {
 pub(crate) struct Pass {
     stub: Arc<Stub>,
     seat: Arc<Seat>,
+    trial: Option<Trial>,
     _guard: Guard,
 }
 
@@ -178,22 +180,52 @@ impl Pass {
         stub.lane.note_entry();
         let stub = Arc::new(stub);
         seat.put(Some(Arc::clone(&stub)));
-        Self { stub, seat: Arc::clone(seat), _guard: guard }
+        Self { stub, seat: Arc::clone(seat), trial: None, _guard: guard }
     }
 
     pub(crate) fn release(&self) -> &Arc<Release> {
         &self.stub.release
     }
 
-    /// The counters, if this request counts.
-    pub(crate) fn tally(&self) -> Option<&Tally> {
-        (self.stub.side == Side::Live).then_some(&self.stub.release.tally)
+    /// The request is about to be sent: from here on it counts.
+    pub(crate) fn assigned(&mut self, chance: Option<Chance>) {
+        if let Some(tally) = self.tally() {
+            tally.assigned();
+        }
+        self.trial = chance.map(|chance| chance.begin(self.stub.lane.clock));
     }
 
-    pub(crate) fn outcome(&self, outcome: Outcome) {
+    /// The first attempt ended, well if there is no outcome.
+    pub(crate) fn ended(&mut self, took: Duration, outcome: Option<Outcome>) {
+        if let Some(tally) = self.tally() {
+            tally.took(took);
+        }
+        if let Some(trial) = &mut self.trial {
+            trial.ended(took);
+        }
+        if let Some(outcome) = outcome {
+            self.failed(outcome);
+        }
+    }
+
+    /// The first attempt failed, after its end or at it.
+    pub(crate) fn failed(&mut self, outcome: Outcome) {
         if let Some(tally) = self.tally() {
             tally.outcome(outcome);
         }
+        self.refused();
+    }
+
+    /// The release could not even be asked. Whoever compares releases counts that as a failure.
+    pub(crate) fn refused(&mut self) {
+        if let Some(trial) = &mut self.trial {
+            trial.failed();
+        }
+    }
+
+    /// The counters, if this request counts.
+    fn tally(&self) -> Option<&Tally> {
+        (self.stub.side == Side::Live).then_some(&self.stub.release.tally)
     }
 
     /// Counts an upgraded connection in, before this pass is given back.
@@ -210,8 +242,10 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         // Here and nowhere else, because a connection that is ended takes its request with it.
-        if self.stub.is_cut() {
-            self.outcome(Outcome::Cut);
+        if self.stub.is_cut()
+            && let Some(tally) = self.tally()
+        {
+            tally.outcome(Outcome::Cut);
         }
         self.seat.put(None);
     }

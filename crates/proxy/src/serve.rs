@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::body::{Body, Incoming};
+use hyper::header::{HeaderValue, SET_COOKIE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
@@ -27,9 +28,10 @@ use crate::gate::Entry;
 use crate::headers::{self, Expectation};
 use crate::hold;
 use crate::options::ms;
-use crate::release::{Pass, Seat, Side, Stub};
+use crate::release::{Pass, Seat, Side};
 use crate::state::Requests;
-use crate::table::{Route, Table};
+use crate::table::{Chosen, Route, Table};
+use crate::trial::Chance;
 use crate::tunnel::{self, Tunnel};
 
 /// How long a connection may take to say that its request was cut off when the process ends.
@@ -85,6 +87,14 @@ fn poll_or_cut<F: Future>(
     Poll::Pending
 }
 
+/// A request that was let in, where it goes, by what chance, and what its answer shall set.
+struct Admitted {
+    pass: Pass,
+    route: Arc<Route>,
+    chance: Option<Chance>,
+    cookies: Vec<HeaderValue>,
+}
+
 /// What all requests on one connection have in common.
 struct Visit {
     board: Arc<Board>,
@@ -112,26 +122,37 @@ impl Visit {
         if limit.is_some_and(|limit| request.body().size_hint().lower() > limit) {
             return Err(refuse(Code::BodyTooLarge));
         }
-        let (pass, route) = self.admit(&request).await?;
+        let Admitted { pass, route, chance, cookies } = self.admit(&request).await?;
         let release = Arc::clone(pass.release());
-        let answered = self.forward(request, pass, &route).await;
-        answered.map_err(|mut answer| {
-            answer.headers_mut().insert(answer::RELEASE, release.header.clone());
-            answer
-        })
+        let mut answered = self.forward(request, pass, chance, &route).await;
+        let headers = match &mut answered {
+            Ok(answer) => answer.headers_mut(),
+            Err(answer) => {
+                answer.headers_mut().insert(answer::RELEASE, release.header.clone());
+                answer.headers_mut()
+            }
+        };
+        for cookie in cookies {
+            headers.append(SET_COOKIE, cookie);
+        }
+        answered
     }
 
     /// Lets the request in, after having held it back for as long as requests do not flow.
     async fn admit(
         &self,
         request: &Request<Incoming>,
-    ) -> Result<(Pass, Arc<Route>), Box<Response<AnswerBody>>> {
+    ) -> Result<Admitted, Box<Response<AnswerBody>>> {
         let board = &self.board;
         let arrived = Instant::now();
         let mut place = None;
+        let choose = |table: &Table| table.choose(self.side, request.headers());
         loop {
-            let (seen, table) = match board.gate.enter(|table: &Table| table.choose(self.side)) {
-                Entry::In(guard, (stub, route)) => return Ok((self.pass(guard, stub), route)),
+            let (seen, table) = match board.gate.enter(choose) {
+                Entry::In(guard, Chosen { stub, route, chance, cookies }) => {
+                    let pass = Pass::new(guard, stub, &self.seat);
+                    return Ok(Admitted { pass, route, chance, cookies });
+                }
                 Entry::Nowhere => return Err(refuse(Code::NoRelease)),
                 Entry::Closed { seen, table } => (seen, table),
             };
@@ -169,14 +190,11 @@ impl Visit {
         }
     }
 
-    fn pass(&self, guard: crate::gate::Guard, stub: Stub) -> Pass {
-        Pass::new(guard, stub, &self.seat)
-    }
-
     async fn forward(
         &self,
         mut request: Request<Incoming>,
-        pass: Pass,
+        mut pass: Pass,
+        chance: Option<Chance>,
         route: &Route,
     ) -> Result<Response<AnswerBody>, Box<Response<AnswerBody>>> {
         let wanted = headers::upgrade(request.headers());
@@ -189,6 +207,7 @@ impl Visit {
         if let Some(protocol) = &wanted {
             headers::set_upgrade(&mut head.headers, protocol.clone());
         }
+        pass.assigned(chance);
         let run = Forward::new(&self.board.limits, pass, head, body).run(route);
         let reply = tokio::select! {
             biased;

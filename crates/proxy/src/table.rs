@@ -5,23 +5,42 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use hyper::header::{HeaderMap, HeaderValue};
+
+use crate::cookie;
+use crate::draw::{Draw, Sticky};
 use crate::gate::InFlight;
 use crate::options::Limits;
+use crate::period::{ArmTally, PeriodTally};
 use crate::random;
 use crate::release::{Lane, Lanes, Release, Side, Stub};
-use crate::state::{ReleaseName, Requests, Share, State};
+use crate::rule::Rule;
+use crate::state::{ReleaseName, Requests, Share, State, StickyKey};
 use crate::target::Target;
+use crate::trial::{Chance, Who};
 
 /// Where requests go while one state is in force.
 pub(crate) struct Table {
     pub(crate) state: State,
     pub(crate) routes: BTreeMap<ReleaseName, Arc<Route>>,
-    /// Each with the sum of the shares up to and including its own.
-    split: Vec<(u64, Arc<Route>)>,
+    pub(crate) period: Arc<PeriodTally>,
+    rules: Vec<(Rule, Arc<Route>)>,
+    /// The releases with a share, the sticky canary first.
+    line: Vec<Stretch>,
+    /// How many requests were divided by counting. It goes on while the split stays.
+    counted: Arc<AtomicU64>,
     preview: Option<Arc<Route>>,
+}
+
+/// One release's part of the line from 0 to 10 000.
+struct Stretch {
+    /// The sum of the shares up to and including this one.
+    end: u64,
+    route: Arc<Route>,
+    arm: Arc<ArmTally>,
 }
 
 /// A release and its targets.
@@ -33,7 +52,17 @@ pub(crate) struct Route {
 }
 
 /// What a request gets from the table.
-pub(crate) type Choice = (Arc<InFlight>, (Stub, Arc<Route>));
+pub(crate) type Choice = (Arc<InFlight>, Chosen);
+
+/// Where a request goes, and by what chance.
+pub(crate) struct Chosen {
+    pub(crate) stub: Stub,
+    pub(crate) route: Arc<Route>,
+    /// None if no chance was in it: a rule, or the preview.
+    pub(crate) chance: Option<Chance>,
+    /// What the answer shall set or take away.
+    pub(crate) cookies: Vec<HeaderValue>,
+}
 
 impl Table {
     /// Makes the table of a state that was validated. `known` are all releases seen so far.
@@ -64,31 +93,54 @@ impl Table {
             let route = Route { release, targets, lanes, turn };
             routes.insert(name.clone(), Arc::new(route));
         }
-        let mut sum = 0;
-        let shares = state.split.iter().filter(|(_, share)| **share > Share::NONE);
-        let split = shares.filter_map(|(name, share)| {
-            sum += u64::from(share.0);
-            Some((sum, Arc::clone(routes.get(name)?)))
-        });
-        let split = split.collect();
+        let period = PeriodTally::of(&state, before.map(|table| &table.period));
+        let line = line(&state, &routes, &period);
+        let same_split = before.filter(|table| table.state.split == state.split);
+        let counted = same_split.map(|table| Arc::clone(&table.counted)).unwrap_or_default();
+        let rules = state.rules.iter();
+        let rules =
+            rules.filter_map(|rule| Some((rule.clone(), Arc::clone(routes.get(&rule.to)?))));
+        let rules = rules.collect();
         let preview = state.preview.as_ref().and_then(|name| routes.get(name)).map(Arc::clone);
-        Self { state, routes, split, preview }
+        Self { state, routes, period, rules, line, counted, preview }
     }
 
-    /// Picks the route of one request. A split is an independent draw for each request, so that
-    /// whoever compares the releases may treat the assignment as a coin toss.
-    pub(crate) fn choose(&self, side: Side) -> Option<Choice> {
-        let route = match (side, self.split.as_slice()) {
-            (Side::Preview, _) => self.preview.as_ref()?,
-            (Side::Live, []) => return None,
-            (Side::Live, [(_, only)]) => only,
-            (Side::Live, split) => {
-                let draw = random::below(u64::from(Share::ALL.0));
-                &split.get(split.partition_point(|(end, _)| *end <= draw))?.1
-            }
+    /// Picks the route of one request, by its headers where the state says so.
+    pub(crate) fn choose(&self, side: Side, headers: &HeaderMap) -> Option<Choice> {
+        let (route, chance, cookies) = match side {
+            Side::Preview => (self.preview.as_ref()?, None, vec![]),
+            Side::Live => self.choose_live(headers)?,
         };
         let in_flight = Arc::clone(&route.lanes.lane(side).requests);
-        Some((in_flight, (Stub::new(&route.release, &route.lanes, side), Arc::clone(route))))
+        let stub = Stub::new(&route.release, &route.lanes, side);
+        Some((in_flight, Chosen { stub, route: Arc::clone(route), chance, cookies }))
+    }
+
+    fn choose_live(
+        &self,
+        headers: &HeaderMap,
+    ) -> Option<(&Arc<Route>, Option<Chance>, Vec<HeaderValue>)> {
+        let mut cookies = self.expired_cookies(headers);
+        if let Some((_, route)) = self.rules.iter().find(|(rule, _)| rule.when.is_met(headers)) {
+            return Some((route, None, cookies));
+        }
+        let (place, who) = match (&self.state.draw, self.line.as_slice()) {
+            (Draw::Sticky(sticky), [_, ..]) => sticky_place(sticky, headers, &mut cookies),
+            (_, [] | [_]) => (0, Who::Anyone),
+            (Draw::Exact, _) => {
+                (counted_place(self.counted.fetch_add(1, Ordering::Relaxed)), Who::Anyone)
+            }
+            _ => (random_place(), Who::Anyone),
+        };
+        let stretch = self.line.get(self.line.partition_point(|stretch| stretch.end <= place))?;
+        let (period, arm) = (Arc::clone(&self.period), Arc::clone(&stretch.arm));
+        Some((&stretch.route, Some(Chance { period, arm, who }), cookies))
+    }
+
+    fn expired_cookies(&self, headers: &HeaderMap) -> Vec<HeaderValue> {
+        let names = self.state.expire_cookies.iter();
+        let sent = names.filter(|name| cookie::find(headers, name).is_some());
+        sent.filter_map(|name| cookie::expire(name)).collect()
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -101,7 +153,9 @@ impl Table {
         releases: impl Iterator<Item = &'a Arc<Release>>,
     ) -> Vec<Arc<Lane>> {
         let is_used = |lane: &Arc<Lane>| {
-            let live = self.split.iter().map(|(_, route)| &route.lanes.live);
+            let shares = self.line.iter().map(|stretch| &stretch.route);
+            let live = shares.chain(self.rules.iter().map(|(_, route)| route));
+            let live = live.map(|route| &route.lanes.live);
             let preview = self.preview.iter().map(|route| &route.lanes.preview);
             self.is_open() && live.chain(preview).any(|used| Arc::ptr_eq(used, lane))
         };
@@ -109,6 +163,61 @@ impl Table {
         let lanes = lanes.flat_map(|lanes| lanes.both().map(Arc::clone));
         lanes.filter(|lane| !is_used(lane)).collect()
     }
+}
+
+/// The releases with a share, one after the other. The sticky canary has the lower end; for other
+/// draws the order means nothing.
+fn line(
+    state: &State,
+    routes: &BTreeMap<ReleaseName, Arc<Route>>,
+    period: &PeriodTally,
+) -> Vec<Stretch> {
+    let canary = match &state.draw {
+        Draw::Sticky(sticky) => Some(&sticky.canary),
+        _ => None,
+    };
+    let mut shares: Vec<_> =
+        state.split.iter().filter(|(_, share)| **share > Share::NONE).collect();
+    shares.sort_by_key(|(name, _)| Some(*name) != canary);
+    let mut end = 0;
+    let stretches = shares.into_iter().filter_map(|(name, share)| {
+        end += u64::from(share.0);
+        let (route, arm) = (routes.get(name)?, period.arms.get(name)?);
+        Some(Stretch { end, route: Arc::clone(route), arm: Arc::clone(arm) })
+    });
+    stretches.collect()
+}
+
+fn random_place() -> u64 {
+    random::below(u64::from(Share::ALL.0))
+}
+
+/// Walks through all 10 000 places, each once, in steps near the golden section of the line. So any
+/// 10 000 requests in a row are divided exactly, any few of them nearly, and a client who comes
+/// every so many requests does not always meet the same release.
+fn counted_place(number: u64) -> u64 {
+    /// Has no factor in common with 10 000.
+    const STEP: u64 = 6_181;
+    let whole = u64::from(Share::ALL.0);
+    number % whole * STEP % whole
+}
+
+/// The place of whoever sends the request. Who has no cookie gets one on the answer.
+fn sticky_place(
+    sticky: &Sticky,
+    headers: &HeaderMap,
+    cookies: &mut Vec<HeaderValue>,
+) -> (u64, Who) {
+    let place = match (sticky.key.of(headers), &sticky.key) {
+        (Some(key), _) => sticky.place(key),
+        (None, StickyKey::Header { .. }) => return (random_place(), Who::Keyless),
+        (None, StickyKey::Cookie { name }) => {
+            let fresh = format!("{:016x}{:016x}", random::bits(), random::bits());
+            cookies.extend(cookie::set(name, &fresh));
+            sticky.place(fresh.as_bytes())
+        }
+    };
+    (place.share(), Who::User(place))
 }
 
 impl Route {
@@ -139,34 +248,150 @@ mod tests {
     }
 
     fn split(split: &str) -> Table {
+        with(split, "\"independent\"", "[]")
+    }
+
+    fn with(split: &str, draw: &str, rules: &str) -> Table {
         table(&format!(
-            r#"{{"format":1,"fence":1,"generation":1,"split":{split},"preview":null,
+            r#"{{"format":1,"fence":1,"generation":1,"split":{split},"preview":"b",
                 "targets":{{"a":["127.0.0.1:1"],"b":["127.0.0.1:2"],"c":["127.0.0.1:3"]}},
-                "requests":"flowing"}}"#
+                "requests":"flowing","draw":{draw},"rules":{rules},"expire_cookies":["old"]}}"#
         ))
     }
 
-    fn drawn(table: &Table) -> BTreeMap<String, u32> {
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        lines.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect()
+    }
+
+    /// Which release a live request goes to.
+    fn to(table: &Table, lines: &[(&'static str, &str)]) -> String {
+        let (_, chosen) = table.choose(Side::Live, &headers(lines)).unwrap();
+        chosen.route.release.header.to_str().unwrap().to_owned()
+    }
+
+    fn drawn(table: &Table, requests: u32) -> BTreeMap<String, u32> {
         let mut drawn = BTreeMap::new();
-        for _ in 0..20_000 {
-            let (_, (_, route)) = table.choose(Side::Live).unwrap();
-            *drawn.entry(route.release.header.to_str().unwrap().to_owned()).or_default() += 1;
+        for _ in 0..requests {
+            *drawn.entry(to(table, &[])).or_default() += 1;
         }
         drawn
     }
 
     #[tokio::test]
-    async fn shares_are_kept_and_no_share_means_never() {
-        let drawn = drawn(&split(r#"{"a":9000,"b":0,"c":1000}"#));
-        assert_eq!(drawn.get("b"), None);
-        // Expected 2000 with a standard deviation of 42.
-        assert!(drawn["c"].abs_diff(2_000) < 260, "{drawn:?}");
+    async fn independent_draws_keep_the_shares() {
+        for canary in [0_u32, 100, 500, 1_000, 2_500, 5_000] {
+            let rest = 10_000 - canary;
+            let drawn = drawn(&split(&format!(r#"{{"a":{rest},"b":0,"c":{canary}}}"#)), 10_000);
+            assert_eq!(drawn.get("b"), None);
+            let expected = f64::from(canary);
+            let four_sd = 4.0 * (expected * (1.0 - expected / 10_000.0)).sqrt();
+            let off = f64::from(drawn.get("c").copied().unwrap_or(0)) - expected;
+            assert!(off.abs() <= four_sd, "{drawn:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn counting_is_exact_over_any_ten_thousand() {
+        for canary in [1_u32, 100, 500, 1_000, 2_500, 5_000, 9_999] {
+            let text = format!(r#"{{"a":{},"b":{canary}}}"#, 10_000 - canary);
+            let table = with(&text, "\"exact\"", "[]");
+            // From anywhere, not only from the first request.
+            drawn(&table, 1_234);
+            assert_eq!(drawn(&table, 10_000)["b"], canary);
+        }
+        let three = with(r#"{"a":3333,"b":3334,"c":3333}"#, "\"exact\"", "[]");
+        let of_each = drawn(&three, 10_000).into_values().collect::<Vec<_>>();
+        assert_eq!(of_each, [3_333, 3_334, 3_333]);
+    }
+
+    #[test]
+    fn counting_is_nearly_exact_in_short_windows_and_for_periodic_clients() {
+        let is_canary: Vec<_> = (0..20_000).map(|n| counted_place(n) < 1_000).collect();
+        let counts = is_canary.windows(100).map(|w| w.iter().filter(|canary| **canary).count());
+        let (fewest, most) = counts.fold((100, 0), |(low, high), n| (low.min(n), high.max(n)));
+        assert!(fewest >= 8 && most <= 12, "{fewest}..{most}");
+        // Who sends every tenth request gets the same share as everybody.
+        let tenth = is_canary.iter().step_by(10).take(1_000).filter(|canary| **canary).count();
+        assert_eq!(tenth, 100);
+    }
+
+    const BY_HEADER: &str =
+        r#"{"sticky":{"canary":"b","salt":"s","key":{"header":{"name":"x-user"}}}}"#;
+    const BY_COOKIE: &str =
+        r#"{"sticky":{"canary":"b","salt":"s","key":{"cookie":{"name":"id"}}}}"#;
+
+    /// The users among 5 000 whose requests go to the canary, at this share of it.
+    fn canary_users(share: u32) -> Vec<u32> {
+        let shares = format!(r#"{{"a":{},"b":{share},"c":1000}}"#, 9_000 - share);
+        let table = with(&shares, BY_HEADER, "[]");
+        let is_canary = |user: &u32| to(&table, &[("x-user", &user.to_string())]) == "b";
+        (0..5_000).filter(is_canary).collect()
+    }
+
+    #[tokio::test]
+    async fn a_raised_share_only_adds_users_and_a_lowered_one_only_takes_away() {
+        let steps = [0, 1, 100, 1_000, 2_500, 5_000, 8_999, 9_000].map(canary_users);
+        for pair in steps.windows(2) {
+            assert!(pair[0].iter().all(|user| pair[1].contains(user)), "somebody was thrown out");
+        }
+        let counts = steps.map(|users| users.len());
+        assert_eq!(counts[0], 0);
+        // 10 % of 5 000 users, with a standard deviation of 21; and half of them, with 35.
+        assert!(counts[3].abs_diff(500) < 85 && counts[5].abs_diff(2_500) < 142, "{counts:?}");
+    }
+
+    #[tokio::test]
+    async fn users_keep_their_release_and_who_has_no_key_has_no_user() {
+        let table = with(r#"{"a":5000,"b":5000}"#, BY_HEADER, "[]");
+        let first = to(&table, &[("x-user", "ada")]);
+        assert!((0..50).all(|_| to(&table, &[("x-user", "ada")]) == first));
+        let who = |lines: &[(&'static str, &str)]| {
+            let (_, chosen) = table.choose(Side::Live, &headers(lines)).unwrap();
+            assert!(chosen.cookies.is_empty());
+            chosen.chance.unwrap().who
+        };
+        assert!(matches!(who(&[("x-user", "ada")]), Who::User(_)));
+        assert_eq!((who(&[]), who(&[("x-user", "")])), (Who::Keyless, Who::Keyless));
+        let off = drawn(&table, 10_000)["b"].abs_diff(5_000);
+        assert!(off < 200, "without a key each request is a draw, within 4 standard deviations");
+    }
+
+    #[tokio::test]
+    async fn who_has_no_cookie_gets_one_and_keeps_the_release() {
+        let table = with(r#"{"a":5000,"b":5000}"#, BY_COOKIE, "[]");
+        for _ in 0..50 {
+            let (_, fresh) = table.choose(Side::Live, &HeaderMap::new()).unwrap();
+            let set = fresh.cookies[0].to_str().unwrap();
+            let (pair, attributes) = set.split_once(';').unwrap();
+            assert!(attributes.contains("HttpOnly") && pair.len() == "id=".len() + 32, "{set}");
+            let (_, again) = table.choose(Side::Live, &headers(&[("cookie", pair)])).unwrap();
+            assert!(again.cookies.is_empty(), "it has one");
+            assert_eq!(again.route.release.header, fresh.route.release.header);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_matching_rule_wins_and_no_chance_is_in_it() {
+        let rules = r#"[
+            {"when":{"header":{"name":"x-region","value":{"prefix":"eu"}}},"to":"b"},
+            {"when":{"cookie":{"name":"beta","value":"present"}},"to":"c"}]"#;
+        let table = with(r#"{"a":10000}"#, "\"independent\"", rules);
+        assert_eq!(to(&table, &[]), "a");
+        assert_eq!(to(&table, &[("cookie", "beta=1")]), "c");
+        let both = [("cookie", "beta=1; old=1"), ("x-region", "eu-1")];
+        let (_, sent) = table.choose(Side::Live, &headers(&both)).unwrap();
+        assert_eq!(sent.route.release.header, "b");
+        assert!(sent.chance.is_none());
+        assert!(sent.cookies[0].to_str().unwrap().starts_with("old=; Path=/; Max-Age=0"));
+        // The preview has its own address; rules and cookies do not concern it.
+        let (_, preview) = table.choose(Side::Preview, &headers(&both)).unwrap();
+        assert_eq!(preview.route.release.header, "b");
+        assert!(preview.chance.is_none() && preview.cookies.is_empty());
     }
 
     #[tokio::test]
     async fn all_goes_to_one() {
-        assert_eq!(drawn(&split(r#"{"b":10000}"#)), [("b".to_owned(), 20_000)].into());
-        assert!(split("{}").choose(Side::Live).is_none());
-        assert!(split("{}").choose(Side::Preview).is_none());
+        assert_eq!(drawn(&split(r#"{"b":10000}"#), 9), [("b".to_owned(), 9)].into());
+        assert!(split("{}").choose(Side::Live, &HeaderMap::new()).is_none());
     }
 }

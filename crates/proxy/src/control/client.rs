@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::control::path::ShortPath;
-use crate::control::wire::{Applied, Call, MAX_LINE_BYTES, Observed, Reply};
+use crate::control::wire::{Applied, Call, MAX_LINE_BYTES, Observed, Renewed, Reply};
 use crate::counts::Counted;
 use crate::error::ProxyError;
+use crate::period::Periods;
 use crate::state::State;
 
 /// How long an answer may take beyond what was asked to take time.
@@ -35,6 +36,7 @@ impl Control {
     /// [`ProxyError::Unreachable`] if it is unknown whether anything was.
     pub fn apply(&self, state: State, drain_deadline_ms: u64) -> Result<Applied, ProxyError> {
         let time = Duration::from_millis(drain_deadline_ms) + PATIENCE;
+        let state = Box::new(state);
         match self.call(&Call::Apply { state, drain_deadline_ms }, time)? {
             Reply::Applied(applied) => Ok(applied),
             other => Err(self.unexpected(other)),
@@ -59,6 +61,30 @@ impl Control {
     pub fn counts(&self) -> Result<Counted, ProxyError> {
         match self.call(&Call::Counts, PATIENCE)? {
             Reply::Counted(counted) => Ok(counted),
+            other => Err(self.unexpected(other)),
+        }
+    }
+
+    /// What has been counted of requests that a chance assigned, by the state whose chance it was.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub fn periods(&self) -> Result<Periods, ProxyError> {
+        match self.call(&Call::Periods, PATIENCE)? {
+            Reply::Periods(periods) => Ok(periods),
+            other => Err(self.unexpected(other)),
+        }
+    }
+
+    /// Says that somebody watches over this generation, so that its lease begins anew. A fence
+    /// newer than the state's may speak; older ones are refused from then on.
+    ///
+    /// # Errors
+    /// [`ProxyError::Refused`] if another one is in force or the fence is an old one;
+    /// [`ProxyError::Unreachable`] if it is unknown whether the lease was renewed.
+    pub fn renew(&self, fence: u64, generation: u64) -> Result<Renewed, ProxyError> {
+        match self.call(&Call::Renew { fence, generation }, PATIENCE)? {
+            Reply::Renewed(renewed) => Ok(renewed),
             other => Err(self.unexpected(other)),
         }
     }

@@ -99,9 +99,13 @@ async fn reply_to(call: Call, board: Arc<Board>) -> Reply {
     match call {
         Call::Apply { state, drain_deadline_ms } => {
             let drain = ms(drain_deadline_ms.min(MAX_DRAIN_MS));
-            board.apply(state, drain).await.map_or_else(Reply::Refused, Reply::Applied)
+            board.apply(*state, drain).await.map_or_else(Reply::Refused, Reply::Applied)
         }
         Call::Observe => Reply::Observed(Box::new(board.observe().await)),
         Call::Counts => Reply::Counted(board.counted().await),
+        Call::Periods => Reply::Periods(board.periods().await),
+        Call::Renew { fence, generation } => {
+            board.renew(fence, generation).await.map_or_else(Reply::Refused, Reply::Renewed)
+        }
     }
 }

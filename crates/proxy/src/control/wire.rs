@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::counts::Counted;
 use crate::error::Refusal;
+use crate::lease::LeaseLeft;
+use crate::period::Periods;
 use crate::state::{ReleaseName, State};
 
 /// The longest line either side accepts.
@@ -16,9 +18,11 @@ pub(crate) const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Call {
-    Apply { state: State, drain_deadline_ms: u64 },
+    Apply { state: Box<State>, drain_deadline_ms: u64 },
     Observe,
     Counts,
+    Periods,
+    Renew { fence: u64, generation: u64 },
 }
 
 /// Its answer.
@@ -28,6 +32,8 @@ pub(crate) enum Reply {
     Applied(Applied),
     Observed(Box<Observed>),
     Counted(Counted),
+    Periods(Periods),
+    Renewed(Renewed),
     Refused(Refusal),
 }
 
@@ -64,6 +70,18 @@ pub struct Observed {
     pub held: u64,
     /// The targets that pass their probes, of the releases in the state.
     pub healthy: BTreeMap<ReleaseName, Vec<SocketAddr>>,
+    /// What is left of the state's lease. Whether it has lapsed stands in the state.
+    pub lease: Option<LeaseLeft>,
+}
+
+/// Somebody watches.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renewed {
+    /// The lease had lapsed before; nothing has changed.
+    pub lapsed: bool,
+    /// How long the lease holds now; zero if it has lapsed, or the state has none.
+    pub left_ms: u64,
 }
 
 /// Who is inside one release.

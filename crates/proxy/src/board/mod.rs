@@ -5,7 +5,9 @@
 //! acknowledgement means *drained*: nobody is inside a release that gets no requests any more,
 //! and whoever stops that release on the acknowledgement breaks nothing.
 
-use std::collections::BTreeMap;
+mod lease;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +21,7 @@ use crate::error::Refusal;
 use crate::gate::Gate;
 use crate::hold::WaitingRoom;
 use crate::options::{Limits, ms};
+use crate::period::{PeriodTally, Periods};
 use crate::random;
 use crate::release::{Lane, Release};
 use crate::state::{ReleaseName, State};
@@ -29,6 +32,8 @@ use crate::table::Table;
 const CUT_PATIENCE: Duration = Duration::from_secs(5);
 /// How many releases are remembered, with their counts, after the state stopped naming them.
 const REMEMBERED: usize = 64;
+/// How many periods are remembered.
+const PERIODS: usize = 16;
 
 /// Everything that requests and the controller share.
 pub(crate) struct Board {
@@ -45,6 +50,8 @@ pub(crate) struct Board {
     desk: Mutex<Desk>,
     /// How many states have been put in force.
     changes: watch::Sender<u64>,
+    /// When the lease in force ends. Only changed at the desk.
+    lease_until: watch::Sender<Option<Instant>>,
 }
 
 /// Where requests come in.
@@ -57,6 +64,10 @@ pub(crate) struct Listeners {
 struct Desk {
     store: Arc<Store>,
     releases: BTreeMap<ReleaseName, Arc<Release>>,
+    /// The latest ones, the one in force last.
+    periods: VecDeque<Arc<PeriodTally>>,
+    /// The newest fence that has renewed a lease.
+    renewed_by: u64,
 }
 
 /// What connections need to hear of.
@@ -87,8 +98,11 @@ impl Board {
         let clock = Instant::now();
         let mut releases = BTreeMap::new();
         let state = saved.unwrap_or_default();
+        // How much of a lease was left is not known after a restart, so it begins anew.
+        let lease_until = state.lease.as_ref().map(|lease| lease.until(clock));
         let table = Table::new(state, None, &mut releases, clock, &limits);
         let open = table.is_open();
+        let periods = [Arc::clone(&table.period)].into();
         Arc::new(Self {
             gate: Gate::new(Arc::new(table), open),
             room: WaitingRoom::default(),
@@ -97,8 +111,9 @@ impl Board {
             listen,
             epoch: format!("{:016x}{:016x}", random::bits(), random::bits()),
             clock,
-            desk: Mutex::new(Desk { store: Arc::new(store), releases }),
+            desk: Mutex::new(Desk { store: Arc::new(store), releases, periods, renewed_by: 0 }),
             changes: watch::Sender::new(0),
+            lease_until: watch::Sender::new(lease_until),
         })
     }
 
@@ -107,13 +122,15 @@ impl Board {
         let received = Instant::now();
         state.validate()?;
         let generation = state.generation;
+        let deadline = received + drain;
         let mut desk = self.desk.lock().await;
-        if self.is_news(&state)? {
+        if self.is_news(&state, desk.renewed_by)? {
             self.put_in_force(&mut desk, state).await?;
         }
         let mut changes = self.changes.subscribe();
         let change = *changes.borrow_and_update();
-        let deadline = received + drain;
+        // Who waits for a drain cannot renew: the lease begins when they have their answer.
+        self.hold_lease_until(deadline);
         let lanes = self.gate.table().idle_lanes(desk.releases.values());
         let upgrades_until = deadline.min(received + ms(self.limits.upgrade_grace_ms));
         for lane in &lanes {
@@ -127,12 +144,15 @@ impl Board {
         };
         let remaining = tokio::select! {
             biased;
-            Ok(()) = changes.changed() => return Err(Refusal::Superseded { generation }),
+            Ok(()) = changes.changed() => return Err(self.overtaken(generation)),
             remaining = drained => remaining,
         };
+        let desk = self.desk.lock().await;
         if changes.has_changed().unwrap_or(false) {
-            return Err(Refusal::Superseded { generation });
+            return Err(self.overtaken(generation));
         }
+        self.hold_lease_until(Instant::now());
+        drop(desk);
         let last = lanes.iter().filter_map(|lane| lane.last_entered_after(received)).max();
         Ok(Applied {
             generation,
@@ -144,37 +164,56 @@ impl Board {
     }
 
     /// Whether the state is newer than the one in force; if it is not even the same one, refused.
-    fn is_news(&self, state: &State) -> Result<bool, Refusal> {
+    fn is_news(&self, state: &State, renewed_by: u64) -> Result<bool, Refusal> {
         let table = self.gate.table();
         let current = &table.state;
         let order = (state.fence, state.generation).cmp(&(current.fence, current.generation));
-        if order.is_lt() {
+        if order.is_lt() || state.fence < renewed_by {
             return Err(Refusal::Stale {
                 fence: state.fence,
                 generation: state.generation,
-                current_fence: current.fence,
+                current_fence: current.fence.max(renewed_by),
                 current_generation: current.generation,
             });
         }
         if order.is_eq() && state != current {
-            return Err(Refusal::Conflict { generation: state.generation });
+            return Err(lease::refusal_of_same_generation(state, current));
+        }
+        if order.is_gt() && state.lapsed.is_some() {
+            let why = "only the proxy itself says that a lease has lapsed".to_owned();
+            return Err(Refusal::Invalid { why });
         }
         Ok(order.is_gt())
     }
 
+    /// Why an apply that was waiting for its drain is no longer what counts.
+    fn overtaken(&self, generation: u64) -> Refusal {
+        let table = self.gate.table();
+        if table.state.generation == generation && table.state.lapsed.is_some() {
+            return Refusal::Lapsed { generation };
+        }
+        Refusal::Superseded { generation }
+    }
+
     async fn put_in_force(&self, desk: &mut Desk, state: State) -> Result<(), Refusal> {
-        let (store, to_save) = (Arc::clone(&desk.store), state.clone());
-        let saved = tokio::task::spawn_blocking(move || store.save(&to_save)).await;
-        let not_saved = |why: String| Refusal::NotSaved { why };
-        saved.map_err(|e| not_saved(e.to_string()))?.map_err(|e| not_saved(e.to_string()))?;
+        desk.save(&state).await.map_err(|why| Refusal::NotSaved { why })?;
+        self.swap(desk, state);
+        Ok(())
+    }
+
+    /// Makes the table of a state and lets requests go by it.
+    fn swap(&self, desk: &mut Desk, state: State) {
         let before = self.gate.table();
-        let releases = &mut desk.releases;
-        let table = Table::new(state, Some(&before), releases, self.clock, &self.limits);
-        forget_old(releases, &table);
+        let table = Table::new(state, Some(&before), &mut desk.releases, self.clock, &self.limits);
+        forget_old(&mut desk.releases, &table);
+        if table.period.number != before.period.number {
+            desk.periods.push_back(Arc::clone(&table.period));
+            let too_many = desk.periods.len().saturating_sub(PERIODS);
+            desk.periods.drain(..too_many);
+        }
         let open = table.is_open();
         self.gate.change(Arc::new(table), open);
         self.changes.send_modify(|changes| *changes += 1);
-        Ok(())
     }
 
     /// Waits until nobody is inside, at the deadline cutting off who still is; tells how many.
@@ -208,8 +247,11 @@ impl Board {
     }
 
     pub(crate) async fn observe(&self) -> Observed {
-        let table = self.gate.table();
-        let releases = self.desk.lock().await.releases.clone();
+        // The desk first: nobody is told what is about to be saved.
+        let desk = self.desk.lock().await;
+        let (table, releases) = (self.gate.table(), desk.releases.clone());
+        let lease = self.lease_left();
+        drop(desk);
         let in_flight = releases.into_iter().map(|(name, release)| (name, release.inside()));
         let healthy = table.routes.iter().map(|(name, route)| {
             let healthy = route.targets.iter().filter(|target| target.is_healthy());
@@ -222,7 +264,16 @@ impl Board {
             in_flight: in_flight.collect(),
             held: self.room.requests(),
             healthy: healthy.collect(),
+            lease,
         }
+    }
+
+    pub(crate) async fn periods(&self) -> Periods {
+        let periods = self.desk.lock().await.periods.clone();
+        let now = self.clock.elapsed();
+        let counted = periods.iter().map(|period| period.read(now));
+        let periods = counted.filter(|period| !period.arms.is_empty()).collect();
+        Periods { epoch: self.epoch.clone(), periods }
     }
 
     pub(crate) async fn counted(&self) -> Counted {
@@ -253,6 +304,15 @@ impl Board {
             lane.cut();
         }
         self.news.send_modify(|news| news.phase = Phase::Ended);
+    }
+}
+
+impl Desk {
+    /// Makes a state durable, without keeping requests from being served meanwhile.
+    async fn save(&self, state: &State) -> Result<(), String> {
+        let (store, state) = (Arc::clone(&self.store), state.clone());
+        let saved = tokio::task::spawn_blocking(move || store.save(&state)).await;
+        saved.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 }
 
