@@ -14,8 +14,13 @@ pub(crate) enum Install {
 }
 
 /// Programs that the tests use, and the Debian packages that bring them.
-const NEEDS: [(&str, &str); 4] =
-    [("git", "git"), ("cc", "gcc"), ("curl", "curl"), ("python3", "python3")];
+const NEEDS: [(&str, &str); 5] = [
+    ("git", "git"),
+    ("cc", "gcc"),
+    ("curl", "curl"),
+    ("python3", "python3"),
+    ("prometheus", "prometheus"),
+];
 
 #[derive(Default)]
 struct Tally {

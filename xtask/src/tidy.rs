@@ -7,13 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which crates of the workspace each crate may import. What is not here is absent on purpose.
-const IMPORTS: [(&str, &[&str]); 11] = [
+const IMPORTS: [(&str, &[&str]); 12] = [
     ("crates/core", &[]),
     ("crates/flags", &[]),
     ("crates/engine", &["ripcord-core"]),
     ("crates/ledger", &["ripcord-core", "ripcord-engine"]),
     ("crates/databases", &["ripcord-core", "ripcord-engine"]),
     ("crates/platforms", &["ripcord-core", "ripcord-engine"]),
+    ("crates/integrations", &["ripcord-core", "ripcord-engine"]),
     ("crates/proxy", &[]),
     ("crates/sim", &["ripcord-core", "ripcord-engine"]),
     ("examples/shop", &[]),
@@ -25,6 +26,7 @@ const IMPORTS: [(&str, &[&str]); 11] = [
             "ripcord-databases",
             "ripcord-engine",
             "ripcord-flags",
+            "ripcord-integrations",
             "ripcord-ledger",
             "ripcord-platforms",
             "ripcord-proxy",
