@@ -18,6 +18,9 @@ pub(crate) fn act(effect: &Effect, world: &World<'_>, ticket: &Ticket<'_>) -> Re
         Effect::EnsureInstances { release, count } => {
             world.platform.ensure(release, *count, ticket)
         }
+        Effect::EnsureRole { release, role, count } => {
+            world.platform.ensure_role(release, role, *count, ticket)
+        }
         Effect::EnsureTraffic { state, drain_ms_max } => {
             able(state, world)?;
             world.traffic.ensure(state, *drain_ms_max, ticket)
@@ -28,7 +31,9 @@ pub(crate) fn act(effect: &Effect, world: &World<'_>, ticket: &Ticket<'_>) -> Re
         }
         Effect::Verify { checks } => verify(checks, world, ticket),
         Effect::Approve { .. } => Ok(Receipt::of("approved")),
-        Effect::Bake(_) => Err(Failure::definite("watching is not acted out here")),
+        Effect::Bake(_) | Effect::Analysis(_) => {
+            Err(Failure::definite("watching is not acted out here"))
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 
 use crate::execute::{ExecuteError, Runner};
 use crate::failure::Failure;
+use crate::signs::Signs;
 use crate::ticket::Ticket;
+use crate::watched::Watched;
 use crate::world::Counts;
 use ripcord_core::analysis::{AbsoluteTest, Verdict};
 use ripcord_core::model::ids::Millis;
@@ -19,25 +21,11 @@ const JOURNAL_MS: Millis = 1_000;
 /// How many answers of the release before tell what is usual.
 const USUAL_REQUESTS_MIN: u64 = 100;
 
-/// How many restarts of its instances make a crash loop.
-const RESTARTS_MAX: u32 = 3;
-
-/// How long an instance may be missing before that counts against the release.
-const UNREADY_MS_MAX: Millis = 5_000;
-
 /// One watch of one release.
 pub(crate) struct Watch<'r, 'a> {
     pub(crate) runner: &'r Runner<'a>,
     pub(crate) bake: &'r Bake,
     pub(crate) ticket: Ticket<'r>,
-}
-
-/// How a watch ended.
-pub(crate) enum Baked {
-    /// Nothing speaks against the release.
-    Passed(Receipt),
-    /// This event says why it did not pass.
-    Not(Event),
 }
 
 /// What was seen so far.
@@ -50,28 +38,27 @@ struct Seen {
 
 impl Watch<'_, '_> {
     /// Watches to the end.
-    pub(crate) fn run(&self, progress: &Progress) -> Result<Baked, ExecuteError> {
+    pub(crate) fn run(&self, progress: &Progress) -> Result<Watched, ExecuteError> {
         let clock = self.runner.world.clock;
         let (elapsed_ms, requests, errors) =
             progress.watched.get(&self.ticket.step).copied().unwrap_or_default();
         let mut seen = Seen { elapsed_ms, requests, errors };
         let test = AbsoluteTest::new(self.usual(), f64::from(self.bake.error_floor) / 10_000.0);
-        let restarts_before = self.restarts();
+        let mut signs = Signs::new(self.runner.world.platform, &self.bake.release);
         let mut last = self.counts();
         let mut journaled_ms = seen.elapsed_ms;
-        let mut unready_ms = 0;
         let mut looked_ms = clock.monotonic_ms();
         loop {
-            if self.runner.refresh()?.promoted {
+            let progress = self.runner.refresh()?;
+            if progress.promoted || progress.promoted_fully {
                 let what = format!("promoted after {} requests", seen.requests);
-                return Ok(Baked::Passed(Receipt::of(what)));
+                return Ok(Watched::Passed(Receipt::of(what)));
             }
             if (self.ticket.stop)() {
-                return Ok(Baked::Not(retrying(&Failure::Interrupted)));
+                return Ok(Watched::Failed(Failure::Interrupted));
             }
             self.count(&mut seen, &mut last);
-            unready_ms = if self.unready() { unready_ms + TICK_MS } else { 0 };
-            let crashed = self.crashed(restarts_before, unready_ms);
+            let crashed = signs.bad(looked_ms);
             let verdict = test.verdict(seen.requests, seen.errors);
             let bad = match (crashed, verdict) {
                 (Some(because), _) | (None, Verdict::GoBack { because }) => Some(because),
@@ -86,7 +73,7 @@ impl Watch<'_, '_> {
             }
             if let Some(error) = bad {
                 let kind = FailureKind::Evidence;
-                return Ok(Baked::Not(Event::Failed { kind, error }));
+                return Ok(Watched::Not(Event::Failed { kind, error }));
             }
             if over {
                 return Ok(self.at_the_end(&seen, test));
@@ -98,13 +85,13 @@ impl Watch<'_, '_> {
         }
     }
 
-    fn at_the_end(&self, seen: &Seen, test: AbsoluteTest) -> Baked {
+    fn at_the_end(&self, seen: &Seen, test: AbsoluteTest) -> Watched {
         match test.verdict(seen.requests, seen.errors) {
             Verdict::Undecided { because } | Verdict::Wait { need: because } => {
                 let because = format!("{}: {because} while it was watched", self.bake.release);
-                Baked::Not(Event::Observed { observation: Observation::Undecided { because } })
+                Watched::Not(Event::Observed { observation: Observation::Undecided { because } })
             }
-            Verdict::Continue | Verdict::GoBack { .. } => Baked::Passed(Receipt::of(format!(
+            Verdict::Continue | Verdict::GoBack { .. } => Watched::Passed(Receipt::of(format!(
                 "{} errors in {} requests, {:.2} % tolerated",
                 seen.errors,
                 seen.requests,
@@ -153,31 +140,6 @@ impl Watch<'_, '_> {
         let counts = self.runner.world.traffic.counts().ok()?;
         Some(counts.get(&self.bake.release).copied().unwrap_or_default())
     }
-
-    fn restarts(&self) -> u32 {
-        let states = self.runner.world.platform.observe().unwrap_or_default();
-        states.get(&self.bake.release).map_or(0, |state| state.restarts)
-    }
-
-    fn unready(&self) -> bool {
-        let Ok(states) = self.runner.world.platform.observe() else { return false };
-        states
-            .get(&self.bake.release)
-            .is_some_and(|state| state.instances.ready < state.instances.wanted)
-    }
-
-    fn crashed(&self, restarts_before: u32, unready_ms: Millis) -> Option<String> {
-        let restarts = self.restarts().saturating_sub(restarts_before);
-        if restarts >= RESTARTS_MAX {
-            return Some(format!("{} was restarted {restarts} times", self.bake.release));
-        }
-        (unready_ms >= UNREADY_MS_MAX)
-            .then(|| format!("{} has instances that do not become ready", self.bake.release))
-    }
-}
-
-fn retrying(failure: &Failure) -> Event {
-    Event::Observed { observation: Observation::Retrying { error: failure.to_string() } }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of requests stay far below 2^52")]

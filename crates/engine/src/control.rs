@@ -9,7 +9,7 @@ use ripcord_core::model::{
     Authorities, Authority, Environment, EnvironmentName, PlanId, Policy, ReleaseId,
 };
 use ripcord_core::plan::{self, Effect, Plan, Refusal, Undo};
-use ripcord_core::run::{Draft, Event, History, Subject};
+use ripcord_core::run::{Draft, Entry, Event, History, Progress, Subject, cannot_jump, replay};
 use std::collections::BTreeSet;
 use thiserror::Error;
 
@@ -76,6 +76,9 @@ pub enum RequestError {
     /// There is no plan that it could be about.
     #[error("no plan is running in {0}, so there is nothing to ask of it")]
     Idle(EnvironmentName),
+    /// The plan cannot go on from the step that was asked for.
+    #[error("{0}")]
+    NoJump(String),
     /// The event is a fact, not a request.
     #[error("this is no request that a person can make")]
     NotARequest,
@@ -117,6 +120,7 @@ pub fn look(
         history,
         traffic: world.traffic.observe().map_err(failed("proxy"))?,
         instances: states.into_iter().map(|(release, state)| (release, state.instances)).collect(),
+        roles: world.platform.roles().map_err(failed("platform"))?,
         schema: schema.transpose()?,
         config: world.config.observe().map_err(failed("configuration"))?,
         flags: world.flags.observe().map_err(failed("flags"))?,
@@ -238,8 +242,23 @@ pub fn request(
     let Some(plan) = running_plan(ledger, environment)? else {
         return Err(RequestError::Idle(environment.clone()));
     };
+    if let Event::JumpedBack { to } = &event {
+        let progress = progress(ledger, &plan)?;
+        if let Some(why) = cannot_jump(&plan, &progress, *to) {
+            return Err(RequestError::NoJump(why));
+        }
+    }
     ledger.append(Draft { subject: whole(&plan), by: by.to_owned(), event })?;
     Ok(())
+}
+
+/// Where a plan stands.
+fn progress(ledger: &dyn Ledger, plan: &Plan) -> Result<Progress, LedgerError> {
+    let entries = ledger.entries(&plan.environment, 0)?;
+    let is_of_plan =
+        |entry: &&Entry| matches!(&entry.subject, Subject::Plan { plan: of, .. } if of == &plan.id);
+    replay(entries.iter().filter(is_of_plan))
+        .map_err(|corrupt| LedgerError::Damaged { sequence: corrupt.sequence, why: corrupt.why })
 }
 
 /// What the ledger says has happened in an environment.

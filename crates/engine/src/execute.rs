@@ -1,10 +1,12 @@
 //! The executor: replay, decide, append, act, append, loop. It makes no choices; `next` has.
 
 use crate::act::act;
-use crate::bake::{Baked, Watch};
+use crate::bake::Watch;
+use crate::compare::Comparison;
 use crate::failure::Failure;
 use crate::ticket::Ticket;
-use crate::world::{Ledger, LedgerError, World};
+use crate::watched::Watched;
+use crate::world::{Ledger, LedgerError, Renewal, World};
 use ripcord_core::model::StepId;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::plan::{Effect, Plan, Step, Undo};
@@ -13,7 +15,7 @@ use ripcord_core::run::{
     Corrupt, Draft, Event, FailureKind, Next, Observation, Outcome, Progress, Receipt, Subject,
     next,
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use thiserror::Error;
 
 /// How often an undo is tried before a person is asked.
@@ -32,6 +34,9 @@ pub struct Runner<'a> {
     pub(crate) world: World<'a>,
     pub(crate) shutdown: &'a dyn Fn() -> bool,
     seen: RefCell<Seen>,
+    /// How often the lease of the plan's traffic is renewed, if it ever has one.
+    tend_every_ms: Option<Millis>,
+    tended_ms: Cell<Option<Millis>>,
 }
 
 /// The journal as far as it was read.
@@ -39,6 +44,8 @@ pub struct Runner<'a> {
 struct Seen {
     sequence: u64,
     progress: Progress,
+    /// What the judge has seen, in order.
+    evidence: Vec<Observation>,
 }
 
 /// Why the runner returned.
@@ -78,7 +85,15 @@ impl<'a> Runner<'a> {
         world: World<'a>,
         shutdown: &'a dyn Fn() -> bool,
     ) -> Runner<'a> {
-        Runner { plan, ledger, world, shutdown, seen: RefCell::default() }
+        Runner {
+            plan,
+            ledger,
+            world,
+            shutdown,
+            seen: RefCell::default(),
+            tend_every_ms: shortest_lease_ms(plan).map(|lease_ms| lease_ms / 5),
+            tended_ms: Cell::new(None),
+        }
     }
 
     /// Spares reading the journal from its beginning: the plan began after this sequence.
@@ -114,14 +129,23 @@ impl<'a> Runner<'a> {
     fn forward(&self, step: &Step, progress: &Progress) -> Result<()> {
         self.append(step.id, Event::Started)?;
         let began = self.world.clock.monotonic_ms();
-        let halt = || (self.shutdown)() || self.abort_requested();
+        let halt = || {
+            self.tend();
+            (self.shutdown)() || self.abort_requested()
+        };
         let ticket = self.ticket(step, &halt);
-        let result = match &step.effect {
-            Effect::Bake(bake) => match (Watch { runner: self, bake, ticket }).run(progress)? {
-                Baked::Passed(receipt) => Ok(receipt),
-                Baked::Not(why) => return self.append(step.id, why),
-            },
-            effect => act(effect, &self.world, &ticket),
+        let watched = match &step.effect {
+            Effect::Bake(bake) => Some((Watch { runner: self, bake, ticket }).run(progress)?),
+            Effect::Analysis(analysis) => {
+                Some(Comparison::new(self, analysis, ticket, progress).run()?)
+            }
+            _ => None,
+        };
+        let result = match watched {
+            None => act(&step.effect, &self.world, &ticket),
+            Some(Watched::Passed(receipt)) => Ok(receipt),
+            Some(Watched::Failed(failure)) => Err(failure),
+            Some(Watched::Not(why)) => return self.append(step.id, why),
         };
         let attempts = progress.attempts(step.id) + 1;
         let failed = |kind, failure: &Failure| Event::Failed { kind, error: failure.to_string() };
@@ -248,9 +272,39 @@ impl<'a> Runner<'a> {
                 let sequence = entry.sequence;
                 let taken = seen.progress.take(*step, &entry.event);
                 taken.map_err(|why| Corrupt { sequence, why })?;
+                if let Event::Observed { observation } = entry.event
+                    && observation.is_evidence()
+                {
+                    seen.evidence.push(observation);
+                }
             }
         }
         Ok(seen.progress.clone())
+    }
+
+    /// What the judge has seen so far in this plan, as the journal has it.
+    pub(crate) fn evidence(&self) -> Vec<Observation> {
+        self.seen.borrow().evidence.clone()
+    }
+
+    /// Lets the proxy know that somebody watches, if it is time again. For whoever waits while a
+    /// plan holds; the runner itself does so while it runs. None: it was not asked, or did not
+    /// answer.
+    pub fn tend(&self) -> Option<Renewal> {
+        let every_ms = self.tend_every_ms?;
+        let now_ms = self.world.clock.monotonic_ms();
+        if self.tended_ms.get().is_some_and(|last| now_ms.saturating_sub(last) < every_ms) {
+            return None;
+        }
+        self.tended_ms.set(Some(now_ms));
+        let ticket = Ticket {
+            plan: &self.plan.id,
+            step: 0,
+            fence: self.ledger.fence(),
+            deadline_ms: every_ms,
+            stop: self.shutdown,
+        };
+        self.world.traffic.renew(&ticket).ok()
     }
 
     pub(crate) fn append(&self, step: StepId, event: Event) -> Result<()> {
@@ -262,6 +316,15 @@ impl<'a> Runner<'a> {
         self.ledger.append(Draft { subject, by: "ripcord".to_owned(), event })?;
         Ok(())
     }
+}
+
+fn shortest_lease_ms(plan: &Plan) -> Option<Millis> {
+    let states = plan.steps.iter().filter_map(|step| match &step.effect {
+        Effect::EnsureTraffic { state, .. } => Some(state),
+        Effect::Analysis(analysis) => Some(&analysis.traffic),
+        _ => None,
+    });
+    states.filter_map(|state| state.lease.as_ref()).map(|lease| lease.ms).min()
 }
 
 impl std::fmt::Debug for Runner<'_> {

@@ -7,16 +7,19 @@
 
 mod act;
 mod bake;
+mod compare;
 pub mod control;
 mod execute;
 mod failure;
+mod signs;
 mod ticket;
+mod watched;
 mod world;
 
 pub use execute::{ExecuteError, Halt, Runner};
 pub use failure::{Failure, Result};
 pub use ticket::Ticket;
 pub use world::{
-    Checks, Clock, Config, Counts, Database, Flags, Ledger, LedgerError, Platform, ReleaseState,
-    Resources, Traffic, World,
+    Answer, Arm, Checks, Clock, Config, Counts, Database, Flags, Ledger, LedgerError, Metrics,
+    Period, Periods, Platform, Question, ReleaseState, Renewal, Resources, Traffic, World,
 };

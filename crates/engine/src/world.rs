@@ -6,10 +6,13 @@
 use crate::failure::{Failure, Result};
 use crate::ticket::Ticket;
 use jiff::Timestamp;
+use ripcord_core::analysis::ArmCounts;
 use ripcord_core::model::environment::SchemaState;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::policy::{CheckSpec, ResourceSpec};
-use ripcord_core::model::{Digest, EnvironmentName, Fence, Instances, ReleaseId, TrafficState};
+use ripcord_core::model::{
+    Digest, EnvironmentName, Fence, Instances, ReleaseId, Split, TrafficState,
+};
 use ripcord_core::plan::ResourceState;
 use ripcord_core::run::{Draft, Entry, Receipt};
 use ripcord_core::schema::{Direction, MigrationScript, SchemaChange, SchemaPreview, Wanted};
@@ -133,6 +136,27 @@ pub trait Platform {
     /// [`Failure::Deadline`] when they do not become ready in time, [`Failure::Definite`] when
     /// they cannot start at all, both with the last lines of the log.
     fn ensure(&self, release: &ReleaseId, count: u32, ticket: &Ticket<'_>) -> Result<Receipt>;
+
+    /// The instances of the roles beside the web, of each release that has any.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be known.
+    fn roles(&self) -> Result<BTreeMap<ReleaseId, BTreeMap<String, Instances>>>;
+
+    /// Ensures that exactly `count` instances of a role of a release run; 0 stops them gracefully.
+    /// A role answers no requests, so one that has stayed up for a moment counts as ready.
+    ///
+    /// # Errors
+    ///
+    /// As [`Platform::ensure`].
+    fn ensure_role(
+        &self,
+        release: &ReleaseId,
+        role: &str,
+        count: u32,
+        ticket: &Ticket<'_>,
+    ) -> Result<Receipt>;
 }
 
 /// The instances of a release, with what speaks against them.
@@ -173,6 +197,61 @@ pub trait Traffic {
     ///
     /// When it cannot be reached.
     fn counts(&self) -> Result<BTreeMap<ReleaseId, Counts>>;
+
+    /// The requests that were divided by chance, by the state that divided them.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be reached.
+    fn periods(&self) -> Result<Periods>;
+
+    /// Says that somebody watches, so that the state in force holds for another lease.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be reached.
+    fn renew(&self, ticket: &Ticket<'_>) -> Result<Renewal>;
+}
+
+/// Whether the state that somebody watches over was still in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// It holds for another lease, or needs none.
+    Holds,
+    /// The lease had ended, and the proxy went where it said.
+    Lapsed,
+}
+
+/// The requests that were divided by chance.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Periods {
+    /// Changes when counting began anew at zero.
+    pub epoch: u64,
+    /// One for each state that divided requests, oldest first; only the latest are remembered.
+    pub periods: Vec<Period>,
+}
+
+/// The requests that one state of the proxy divided by chance.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Period {
+    /// Which; never used twice in one epoch.
+    pub number: u64,
+    /// The chances.
+    pub split: Split,
+    /// What was counted of each release, since the period began.
+    pub arms: BTreeMap<ReleaseId, Arm>,
+}
+
+/// What was counted of one release in one period.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Arm {
+    /// Answers and failures; under stickiness the first of each user.
+    pub counts: ArmCounts,
+    /// How many requests in flight are older than the end of a bucket of latency: the bucket, and
+    /// how many. Only some buckets are told of.
+    pub overdue: Vec<(u16, u64)>,
+    /// All answers, whoever they were for, so that the share that is asked for can be compared.
+    pub requests_all: u64,
 }
 
 /// Requests answered by a release, counted by the first attempt.
@@ -246,6 +325,36 @@ pub trait Checks {
     fn run(&self, check: &CheckSpec, release: &ReleaseId, ticket: &Ticket<'_>) -> Result<()>;
 }
 
+/// Sources of metrics beside the proxy. Asking and hearing are apart, since a source may be slow
+/// and the requests of users are judged meanwhile.
+pub trait Metrics {
+    /// Asks a source, unless the same question is still open. Returns at once.
+    fn ask(&self, question: &Question);
+
+    /// The answers that have come since the last call, in any order.
+    fn answers(&self) -> Vec<Answer>;
+}
+
+/// A question to a source of metrics.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Question {
+    /// The source, as the configuration names it.
+    pub source: String,
+    /// The query, with placeholders.
+    pub query: String,
+    /// The release that `{release}` in it stands for.
+    pub release: ReleaseId,
+}
+
+/// What a source said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// To what.
+    pub question: Question,
+    /// The number; none when the source has no such series.
+    pub result: Result<Option<f64>>,
+}
+
 /// Time. `now` is for people and decides nothing; waits are measured by `monotonic_ms`.
 pub trait Clock {
     /// The wall clock.
@@ -273,6 +382,8 @@ pub struct World<'a> {
     pub resources: &'a dyn Resources,
     /// The user's checks.
     pub checks: &'a dyn Checks,
+    /// Sources of metrics.
+    pub metrics: &'a dyn Metrics,
     /// Time.
     pub clock: &'a dyn Clock,
 }
