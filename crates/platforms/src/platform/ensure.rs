@@ -3,8 +3,8 @@
 
 use crate::health;
 use crate::platform::ProcessPlatform;
+use crate::platform::part::Part;
 use crate::unit::{Failed, Phase, Status, Unit};
-use ripcord_core::model::ReleaseId;
 use ripcord_engine::{Failure, Result, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,10 +25,10 @@ const STARTS_MAX: u32 = 3;
 /// How many lines of the log a failure shows.
 const LOG_LINES: usize = 5;
 
-/// The instances of one release on their way to being ready.
+/// The instances of one part of a release on their way to being ready.
 pub(super) struct Starting<'a> {
     platform: &'a ProcessPlatform,
-    release: &'a ReleaseId,
+    part: &'a Part,
     ticket: &'a Ticket<'a>,
     units: BTreeMap<u32, Unit>,
     /// How often each had been started again when this began.
@@ -44,17 +44,17 @@ impl<'a> Starting<'a> {
     /// Looks at what there is.
     pub(super) fn new(
         platform: &'a ProcessPlatform,
-        release: &'a ReleaseId,
+        part: &'a Part,
         count: u32,
         ticket: &'a Ticket<'a>,
     ) -> Result<Starting<'a>> {
-        let found = platform.inventory.of(release)?;
+        let found = platform.inventory.of(part)?;
         let restarts = found.iter().map(|(number, instance)| (*number, instance.restarts()));
         Ok(Starting {
             platform,
-            release,
+            part,
             ticket,
-            units: (1..=count).map(|n| (n, platform.inventory.unit(release, n))).collect(),
+            units: (1..=count).map(|n| (n, platform.inventory.unit(part, n))).collect(),
             restarts: restarts.collect(),
             starts: BTreeMap::new(),
             ready: BTreeSet::new(),
@@ -104,7 +104,7 @@ impl<'a> Starting<'a> {
             return Err(Failure::Definite(self.describe(number, unit, &what)));
         }
         self.starts.insert(number, starts + 1);
-        self.platform.start(self.release, number, self.ticket.fence)
+        self.platform.start(self.part, number, self.ticket.fence)
     }
 
     /// Whether an instance ends again and again instead of becoming ready.
@@ -120,41 +120,62 @@ impl<'a> Starting<'a> {
         Err(Failure::Definite(self.describe(number, unit, &what)))
     }
 
-    /// Asks those that are not yet ready. Each that becomes it gives the others time anew, once.
+    /// Looks who became ready. Each that did gives the others time anew, once.
     fn probe(&mut self) {
+        let ready = match self.part.role {
+            None => self.answering(),
+            Some(_) => self.settled(),
+        };
+        for number in ready {
+            self.ready.insert(number);
+            if self.ever_ready.insert(number) {
+                self.since = Instant::now();
+            }
+        }
+    }
+
+    /// Those of the waiting that have stayed up for a moment.
+    fn settled(&self) -> Vec<u32> {
+        let settled = |number: &u32| {
+            let unit = &self.units[number];
+            unit.status().is_some_and(|status| unit.has_settled(&status))
+        };
+        self.waiting().into_iter().filter(settled).collect()
+    }
+
+    /// Those of the waiting that say so when they are asked.
+    fn answering(&self) -> Vec<u32> {
         let asked: Vec<(u32, SocketAddr, String)> =
             self.waiting().into_iter().filter_map(|number| self.target(number)).collect();
         let targets: Vec<(SocketAddr, &str)> =
             asked.iter().map(|(_, address, path)| (*address, path.as_str())).collect();
         let answers = health::answer(&targets, PROBE_MAX);
-        for ((number, _, _), answers) in asked.iter().zip(answers) {
-            if answers {
-                self.ready.insert(*number);
-                if self.ever_ready.insert(*number) {
-                    self.since = Instant::now();
-                }
-            }
-        }
+        let answers = asked.iter().zip(answers).filter(|(_, answers)| *answers);
+        answers.map(|((number, _, _), _)| *number).collect()
     }
 
     /// Whether those that were ready first did not end while the others were waited for.
     fn all_still_ready(&mut self) -> bool {
         let lost: Vec<u32> =
-            self.units.keys().copied().filter(|number| self.target(*number).is_none()).collect();
+            self.units.keys().copied().filter(|number| !self.is_alive(*number)).collect();
         for number in &lost {
             self.ready.remove(number);
         }
         lost.is_empty()
     }
 
-    /// Whom to ask, while its process lives.
-    fn target(&self, number: u32) -> Option<(u32, SocketAddr, String)> {
+    fn is_alive(&self, number: u32) -> bool {
         let unit = &self.units[&number];
         let running = unit.status().is_some_and(|status| status.phase == Phase::Running);
-        if !running || !unit.is_running() {
+        running && unit.is_running()
+    }
+
+    /// Whom to ask, while its process lives.
+    fn target(&self, number: u32) -> Option<(u32, SocketAddr, String)> {
+        if !self.is_alive(number) {
             return None;
         }
-        let spec = unit.spec()?;
+        let spec = self.units[&number].spec()?;
         Some((number, (Ipv4Addr::LOCALHOST, spec.port?).into(), spec.health?.path))
     }
 
@@ -174,7 +195,7 @@ impl<'a> Starting<'a> {
         let what = format!(
             "{ready} of {} instances of {} are ready, and no other became so within {} ms",
             self.units.len(),
-            self.release,
+            self.part,
             self.ticket.deadline_ms
         );
         let first = waiting.first().map(|number| (number, &self.units[number]));
@@ -186,7 +207,7 @@ impl<'a> Starting<'a> {
 
     fn describe(&self, number: u32, unit: &Unit, what: &str) -> String {
         let log = log_of(number, unit);
-        format!("instance {number} of {} does not run: {what}{log}", self.release)
+        format!("instance {number} of {} does not run: {what}{log}", self.part)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which instances an environment has: its unit directories, by name. It starts and stops nothing.
 
 use crate::files;
+use crate::platform::part::Part;
 use crate::unit::{Phase, Status, Unit, UnitSpec};
-use ripcord_core::model::ReleaseId;
 use ripcord_engine::{Failure, Result};
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,12 +22,14 @@ pub(crate) struct Inventory {
 /// One instance as it was found.
 #[derive(Debug)]
 pub(crate) struct Instance {
-    pub(crate) release: ReleaseId,
-    pub(crate) number: u32,
-    pub(crate) unit: Unit,
-    pub(crate) address: SocketAddr,
-    pub(crate) path: String,
-    pub(crate) status: Option<Status>,
+    pub(super) part: Part,
+    pub(super) number: u32,
+    pub(super) unit: Unit,
+    /// Where it listens; none for an instance of a role.
+    pub(super) address: Option<SocketAddr>,
+    /// The path to ask for its health.
+    pub(super) path: String,
+    pub(super) status: Option<Status>,
 }
 
 impl Inventory {
@@ -35,14 +37,9 @@ impl Inventory {
         Inventory { directory }
     }
 
-    /// Makes the environment's directory, and refuses a release whose name is none of a file.
-    pub(crate) fn prepare(&self, release: &ReleaseId) -> Result<()> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if !release.as_str().starts_with(|c: char| c.is_ascii_alphanumeric())
-            || !release.as_str().chars().all(plain)
-        {
-            return Err(Failure::definite(format!("«{release}» is not the name of a release")));
-        }
+    /// Makes the environment's directory, and refuses a part whose name is none of a file.
+    pub(super) fn prepare(&self, part: &Part) -> Result<()> {
+        part.check()?;
         fs::create_dir_all(&self.directory).map_err(|error| self.unusable(&error))
     }
 
@@ -52,18 +49,18 @@ impl Inventory {
     }
 
     /// One unit, whether it exists or not.
-    pub(crate) fn unit(&self, release: &ReleaseId, number: u32) -> Unit {
-        Unit::at(self.directory.join(format!("{release}-{number}")))
+    pub(super) fn unit(&self, part: &Part, number: u32) -> Unit {
+        Unit::at(self.directory.join(part.unit_name(number)))
     }
 
-    /// The instances of one release by number.
-    pub(crate) fn of(&self, release: &ReleaseId) -> Result<BTreeMap<u32, Instance>> {
-        let all = self.all()?.into_iter().filter(|instance| &instance.release == release);
+    /// The instances of one part by number.
+    pub(super) fn of(&self, part: &Part) -> Result<BTreeMap<u32, Instance>> {
+        let all = self.all()?.into_iter().filter(|instance| &instance.part == part);
         Ok(all.map(|instance| (instance.number, instance)).collect())
     }
 
-    /// All instances, by release and number.
-    pub(crate) fn all(&self) -> Result<Vec<Instance>> {
+    /// All instances, by part and number.
+    pub(super) fn all(&self) -> Result<Vec<Instance>> {
         let entries = match fs::read_dir(&self.directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -73,19 +70,20 @@ impl Inventory {
         for entry in entries {
             let entry = entry.map_err(|error| self.unusable(&error))?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if let Some((release, number)) = parse(&name)
-                && let Some(instance) = self.instance(release, number)?
+            if let Some((part, number)) = Part::parse(&name)
+                && let Some(instance) = self.instance(part, number)?
             {
                 found.push(instance);
             }
         }
-        found.sort_by(|a, b| (&a.release, a.number).cmp(&(&b.release, b.number)));
+        found.sort_by(|a, b| (&a.part, a.number).cmp(&(&b.part, b.number)));
         Ok(found)
     }
 
     /// A port that is free and that no unit of the environment has.
     pub(crate) fn choose_port(&self) -> Result<u16> {
-        let taken: Vec<u16> = self.all()?.iter().map(|instance| instance.address.port()).collect();
+        let taken: Vec<u16> =
+            self.all()?.iter().filter_map(|found| Some(found.address?.port())).collect();
         for _ in 0..PORT_ATTEMPTS {
             let chosen = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
             let port =
@@ -98,17 +96,20 @@ impl Inventory {
     }
 
     /// What a unit directory says; none while it is made or removed.
-    fn instance(&self, release: ReleaseId, number: u32) -> Result<Option<Instance>> {
-        let unit = self.unit(&release, number);
+    fn instance(&self, part: Part, number: u32) -> Result<Option<Instance>> {
+        let unit = self.unit(&part, number);
         let path = unit.directory().join("unit.json");
         let spec = files::read::<UnitSpec>(&path).map_err(|error| {
             Failure::unknown(format!("{} cannot be read: {error}", path.display()))
         })?;
-        let Some(UnitSpec { port: Some(port), health, .. }) = spec else { return Ok(None) };
-        let address = (Ipv4Addr::LOCALHOST, port).into();
+        let Some(UnitSpec { port, health, .. }) = spec else { return Ok(None) };
+        let address = port.map(|port| (Ipv4Addr::LOCALHOST, port).into());
+        if address.is_none() && part.role.is_none() {
+            return Ok(None);
+        }
         let path = health.map_or_else(String::new, |health| health.path);
         let status = unit.status();
-        Ok(Some(Instance { release, number, unit, address, path, status }))
+        Ok(Some(Instance { part, number, unit, address, path, status }))
     }
 
     fn unusable(&self, error: &io::Error) -> Failure {
@@ -117,24 +118,29 @@ impl Inventory {
 }
 
 impl Instance {
-    /// Whom to ask for its health.
-    pub(crate) fn target(&self) -> (SocketAddr, &str) {
-        (self.address, &self.path)
+    /// Whom to ask for its health; none for an instance of a role.
+    pub(super) fn target(&self) -> Option<(SocketAddr, &str)> {
+        Some((self.address?, &self.path))
     }
 
     /// Whether it was asked to end.
-    pub(crate) fn is_stopping(&self) -> bool {
+    pub(super) fn is_stopping(&self) -> bool {
         self.status.as_ref().is_some_and(|status| status.phase == Phase::Stopping)
     }
 
     /// Whether an answer from its port can be its own and will last.
-    pub(crate) fn may_serve(&self) -> bool {
+    pub(super) fn may_serve(&self) -> bool {
         let alive = self.status.as_ref().is_some_and(|status| status.phase == Phase::Running);
         alive && self.unit.is_running()
     }
 
+    /// Whether it has stayed up for a moment, which is all that a role can show.
+    pub(super) fn has_settled(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| self.unit.has_settled(status))
+    }
+
     /// How often it was started again.
-    pub(crate) fn restarts(&self) -> u32 {
+    pub(super) fn restarts(&self) -> u32 {
         self.status.as_ref().map_or(0, |status| status.restarts)
     }
 }
@@ -142,32 +148,4 @@ impl Instance {
 /// Whether nobody listens on a port.
 pub(crate) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
-}
-
-/// The release and number of a unit directory's name.
-fn parse(name: &str) -> Option<(ReleaseId, u32)> {
-    let (release, number) = name.rsplit_once('-')?;
-    let canonical = !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
-    (canonical && !release.is_empty()).then(|| Some((release.into(), number.parse().ok()?)))?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_units() {
-        let check = |name: &str, expected: Option<(&str, u32)>| {
-            assert_eq!(parse(name), expected.map(|(r, n)| (r.into(), n)), "{name}");
-        };
-        check("v1-1", Some(("v1", 1)));
-        check("v1-12", Some(("v1", 12)));
-        check("a-b-2", Some(("a-b", 2)));
-        check("v1-01", None);
-        check("v1-0", None);
-        check("v1-", None);
-        check("-1", None);
-        check("fence", None);
-        check("v1-99999999999", None);
-    }
 }

@@ -2,13 +2,15 @@
 
 mod ensure;
 mod inventory;
+mod part;
 
 use crate::fence;
 use crate::health;
 use crate::platform::ensure::Starting;
 use crate::platform::inventory::{Instance, Inventory};
+use crate::platform::part::Part;
 use crate::unit::{Health, Limits, Phase, UnitSpec, Value};
-use ripcord_core::model::{EnvironmentName, Fence, ReleaseId};
+use ripcord_core::model::{EnvironmentName, Fence, Instances, ReleaseId};
 use ripcord_core::run::Receipt;
 use ripcord_engine::{Failure, Platform, ReleaseState, Result, Ticket};
 use std::collections::BTreeMap;
@@ -47,6 +49,9 @@ pub struct ProcessOptions {
 pub struct UnitTemplate {
     /// Program and arguments. A program with a slash is found from the working directory.
     pub command: Vec<String>,
+    /// The same for each role beside the web. All else is the same for them, but they have no port
+    /// and nobody asks for their health.
+    pub roles: BTreeMap<String, Vec<String>>,
     /// Where it runs.
     pub working_directory: PathBuf,
     /// Its environment, besides `PORT` and the few variables that every process needs.
@@ -70,12 +75,14 @@ pub struct ProcessPlatform {
 pub struct UnitState {
     /// Of which release.
     pub release: ReleaseId,
-    /// Which of its instances, from 1.
+    /// Of which role; none for an instance that answers requests.
+    pub role: Option<String>,
+    /// Which of the instances, from 1.
     pub number: u32,
     /// Its process, while it has one.
     pub pid: Option<u32>,
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// Where it listens; none for an instance of a role.
+    pub address: Option<SocketAddr>,
     /// Where it stands; a unit whose shim is gone says what the shim last wrote.
     pub phase: Phase,
     /// Whether its shim lives.
@@ -95,14 +102,16 @@ impl ProcessPlatform {
         ProcessPlatform { options, inventory }
     }
 
-    /// Where the instances of a release listen, ready or not.
+    /// Where the instances of a release listen, ready or not, in the order of their numbers. Of
+    /// fewer instances the first ones remain: whoever lowers the number asks traffic to use only
+    /// the first so many of these, and then stops the others, which have no request then.
     ///
     /// # Errors
     ///
     /// When it cannot be known.
     pub fn addresses(&self, release: &ReleaseId) -> Result<Vec<SocketAddr>> {
-        let instances = self.inventory.of(release)?;
-        Ok(instances.into_values().map(|instance| instance.address).collect())
+        let instances = self.inventory.of(&Part::web(release))?;
+        Ok(instances.into_values().filter_map(|instance| instance.address).collect())
     }
 
     /// All instances, for people.
@@ -125,34 +134,41 @@ impl ProcessPlatform {
     }
 
     /// What an instance runs, as the template says now.
-    fn spec(&self, release: &ReleaseId, number: u32, port: u16) -> Result<UnitSpec> {
-        let template = (self.options.template)(release).map_err(Failure::Definite)?;
+    fn spec(&self, part: &Part, number: u32, port: Option<u16>) -> Result<UnitSpec> {
+        let mut template = (self.options.template)(&part.release).map_err(Failure::Definite)?;
+        let command = match &part.role {
+            None => template.command,
+            Some(role) => template.roles.remove(role).ok_or_else(|| {
+                Failure::definite(format!("{} has no role `{role}`", part.release))
+            })?,
+        };
         Ok(UnitSpec {
-            command: template.command,
+            command,
             working_directory: template.working_directory,
             environment: template.environment,
-            port: Some(port),
-            health: Some(template.health),
+            port,
+            health: port.map(|_| template.health),
             stop_ms: template.stop_ms,
             limits: template.limits,
-            log: self.options.logs.join(release.as_str()).join(format!("{number}.log")),
+            log: self.options.logs.join(part.log_name(number)),
             log_bytes_max: LOG_BYTES_MAX,
             fence_file: Some(self.inventory.fence_path()),
         })
     }
 
     /// Starts one instance that does not run. It keeps its port, unless somebody else took it.
-    fn start(&self, release: &ReleaseId, number: u32, fence: Fence) -> Result<()> {
+    fn start(&self, part: &Part, number: u32, fence: Fence) -> Result<()> {
         let failed = |error: crate::UnitError| Failure::transient(error);
-        let unit = self.inventory.unit(release, number);
+        let unit = self.inventory.unit(part, number);
         // What a killed shim left may still have the port.
         unit.clear();
         let before = unit.spec();
         let port = match before.as_ref().and_then(|spec| spec.port) {
-            Some(port) if inventory::is_free(port) => port,
-            _ => self.inventory.choose_port()?,
+            _ if part.role.is_some() => None,
+            Some(port) if inventory::is_free(port) => Some(port),
+            _ => Some(self.inventory.choose_port()?),
         };
-        let spec = self.spec(release, number, port)?;
+        let spec = self.spec(part, number, port)?;
         match before {
             None => unit.create(&spec).map_err(failed)?,
             Some(before) if before != spec => unit.write(&spec).map_err(failed)?,
@@ -160,45 +176,81 @@ impl ProcessPlatform {
         }
         unit.start(&self.options.launcher, fence).map_err(failed)
     }
+
+    /// Ensures that the instances 1 to `count` of a part run, and no other.
+    fn ensure_part(&self, part: &Part, count: u32, ticket: &Ticket<'_>) -> Result<Receipt> {
+        self.inventory.prepare(part)?;
+        fence::admit(&self.inventory.fence_path(), ticket.fence.0)?;
+        let there = self.inventory.of(part)?;
+        // The last is stopped first, so that those of an interrupted stop are numbered without a
+        // gap.
+        let surplus: Vec<_> = there
+            .into_iter()
+            .rev()
+            .filter(|(number, _)| *number > count)
+            .map(|(_, instance)| instance.unit)
+            .collect();
+        let stopped = surplus.len();
+        let started = if count > 0 { Starting::new(self, part, count, ticket)?.run()? } else { 0 };
+        ensure::stop(&surplus, ticket.stop)?;
+        let what = match (count, started, stopped) {
+            (0, _, 0) => format!("no instance of {part} runs"),
+            (0, _, stopped) => format!("stopped {stopped} of {part}"),
+            (count, started, 0) => format!("{count} of {part} ready, {started} started"),
+            (count, started, stopped) => {
+                format!("{count} of {part} ready, {started} started, {stopped} stopped")
+            }
+        };
+        Ok(Receipt::of(what))
+    }
 }
 
 impl Platform for ProcessPlatform {
     fn observe(&self) -> Result<BTreeMap<ReleaseId, ReleaseState>> {
-        let instances = self.inventory.all()?;
-        let targets: Vec<_> = instances.iter().map(Instance::target).collect();
+        let (web, roles): (Vec<_>, Vec<_>) =
+            self.inventory.all()?.into_iter().partition(|found| found.part.role.is_none());
+        let targets: Vec<_> = web.iter().filter_map(Instance::target).collect();
         let answers = health::answer(&targets, OBSERVE_MAX);
         let mut states: BTreeMap<ReleaseId, ReleaseState> = BTreeMap::new();
-        for (instance, answers) in instances.iter().zip(answers) {
-            let state = states.entry(instance.release.clone()).or_default();
+        for (instance, answers) in web.iter().zip(answers) {
+            let state = states.entry(instance.part.release.clone()).or_default();
             state.instances.wanted += u32::from(!instance.is_stopping());
             state.instances.ready += u32::from(answers && instance.may_serve());
             state.restarts += instance.restarts();
+        }
+        // A worker that ends again and again speaks against its release as much as the web does.
+        for instance in &roles {
+            if let Some(state) = states.get_mut(&instance.part.release) {
+                state.restarts += instance.restarts();
+            }
         }
         Ok(states)
     }
 
     fn ensure(&self, release: &ReleaseId, count: u32, ticket: &Ticket<'_>) -> Result<Receipt> {
-        self.inventory.prepare(release)?;
-        fence::admit(&self.inventory.fence_path(), ticket.fence.0)?;
-        let there = self.inventory.of(release)?;
-        let surplus: Vec<_> = there
-            .into_iter()
-            .filter(|(number, _)| *number > count)
-            .map(|(_, instance)| instance.unit)
-            .collect();
-        let stopped = surplus.len();
-        let started =
-            if count > 0 { Starting::new(self, release, count, ticket)?.run()? } else { 0 };
-        ensure::stop(&surplus, ticket.stop)?;
-        let what = match (count, started, stopped) {
-            (0, _, 0) => format!("no instance of {release} runs"),
-            (0, _, stopped) => format!("stopped {stopped} of {release}"),
-            (count, started, 0) => format!("{count} of {release} ready, {started} started"),
-            (count, started, stopped) => {
-                format!("{count} of {release} ready, {started} started, {stopped} stopped")
-            }
-        };
-        Ok(Receipt::of(what))
+        self.ensure_part(&Part::web(release), count, ticket)
+    }
+
+    fn roles(&self) -> Result<BTreeMap<ReleaseId, BTreeMap<String, Instances>>> {
+        let mut states: BTreeMap<ReleaseId, BTreeMap<String, Instances>> = BTreeMap::new();
+        for instance in self.inventory.all()? {
+            let Some(role) = instance.part.role.clone() else { continue };
+            let roles = states.entry(instance.part.release.clone()).or_default();
+            let state = roles.entry(role).or_default();
+            state.wanted += u32::from(!instance.is_stopping());
+            state.ready += u32::from(instance.has_settled());
+        }
+        Ok(states)
+    }
+
+    fn ensure_role(
+        &self,
+        release: &ReleaseId,
+        role: &str,
+        count: u32,
+        ticket: &Ticket<'_>,
+    ) -> Result<Receipt> {
+        self.ensure_part(&Part::role(release, role), count, ticket)
     }
 }
 
@@ -206,7 +258,8 @@ fn state(instance: Instance) -> UnitState {
     let running = instance.unit.is_running();
     let status = instance.status;
     UnitState {
-        release: instance.release,
+        release: instance.part.release,
+        role: instance.part.role,
         number: instance.number,
         pid: status.as_ref().and_then(|s| s.child).filter(|_| running).map(|child| child.pid),
         address: instance.address,

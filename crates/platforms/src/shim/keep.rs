@@ -20,7 +20,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// The pause before the first new start; it doubles up to [`BACKOFF_MAX`].
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
@@ -33,6 +33,10 @@ const GOOD_LIFE: Duration = Duration::from_secs(30);
 
 /// How often the lock is tried, since somebody who only looks holds it for an instant.
 const LOCK_ATTEMPTS: u32 = 50;
+
+/// A process that has stayed up for this long is more than an attempt. For one that answers nobody
+/// it is the only sign of being ready.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
 
 /// The pause between two looks.
 const POLL: Duration = Duration::from_millis(10);
@@ -130,6 +134,7 @@ fn first_status(before: Option<Status>, boot: String) -> Status {
         shim: Process::myself(),
         child: None,
         restarts: restarts.saturating_add(u32::from(crashed)),
+        settled: false,
         since_ms: 0,
         last_exit: before.and_then(|before| before.last_exit),
     }
@@ -219,12 +224,18 @@ impl Shim<'_> {
         let born = Instant::now();
         self.status.child = child.id().and_then(Process::find);
         self.enter(Phase::Running);
-        let exit = tokio::select! {
-            exit = child.wait() => exit,
-            _ = self.stop.recv() => {
-                self.end(&mut child).await;
-                finish(&log).await;
-                return Ended::Stopped;
+        let exit = loop {
+            tokio::select! {
+                exit = child.wait() => break exit,
+                _ = self.stop.recv() => {
+                    self.end(&mut child).await;
+                    finish(&log).await;
+                    return Ended::Stopped;
+                }
+                () = sleep_until(born + SETTLED_AFTER), if !self.status.settled => {
+                    self.status.settled = true;
+                    self.write_down();
+                }
             }
         };
         self.status.last_exit = exit.ok().map(|exit| exit.to_string());
@@ -276,12 +287,18 @@ impl Shim<'_> {
         self.status.child = None;
     }
 
-    /// Writes down where the unit stands. A full disk must not end the process, so that a status
-    /// that cannot be written is only complained about.
+    /// The unit stands elsewhere from now on.
     fn enter(&mut self, phase: Phase) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.status.since_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         self.status.phase = phase;
+        self.status.settled = false;
+        self.write_down();
+    }
+
+    /// Writes down where the unit stands. A full disk must not end the process, so that a status
+    /// that cannot be written is only complained about.
+    fn write_down(&self) {
         let path = self.directory.join("status.json");
         if let Err(error) = files::replace(&path, &self.status, Lasting::UntilBoot) {
             drop(writeln!(io::stderr(), "{}: {error}", path.display()));

@@ -129,6 +129,13 @@ impl Unit {
         Ok(())
     }
 
+    /// Whether the process has stayed up for a moment under the very shim that runs the unit now;
+    /// what an earlier one wrote does not count.
+    pub(crate) fn has_settled(&self, status: &Status) -> bool {
+        let lives = status.phase == Phase::Running && status.settled;
+        lives && self.shim() == Some(status.shim)
+    }
+
     /// Asks the shim to stop its process and end. Asking twice is the same as once.
     pub(crate) fn ask_to_stop(&self) {
         if let Some(shim) = self.shim() {

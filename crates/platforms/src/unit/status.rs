@@ -17,6 +17,9 @@ pub struct Status {
     pub child: Option<Process>,
     /// How often the process was started again since the unit was made.
     pub restarts: u32,
+    /// Whether its process has stayed up for a moment.
+    #[serde(default)]
+    pub settled: bool,
     /// Since when it is in this phase, in milliseconds of the wall clock; for people.
     pub since_ms: u64,
     /// How its process last ended.

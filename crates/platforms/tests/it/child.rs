@@ -63,7 +63,8 @@ fn serve() {
         }
         _ => {}
     }
-    let port: u16 = std::env::var("PORT").unwrap().parse().unwrap();
+    let Ok(port) = std::env::var("PORT") else { return work(&mode) };
+    let port: u16 = port.parse().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     for stream in listener.incoming() {
         let mut stream = stream.unwrap();
@@ -80,6 +81,18 @@ fn serve() {
         let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\n\r\n{body}");
         drop(stream.write_all(answer.as_bytes()));
     }
+}
+
+/// A worker, which has no port: it works for as long as its mode says.
+#[expect(clippy::exit, reason = "some modes end on purpose")]
+fn work(mode: &str) {
+    say(&format!("works, told {}", std::env::var("MARK").unwrap()));
+    std::thread::sleep(match mode {
+        "brief" => Duration::from_millis(400),
+        "tired" => Duration::from_millis(1_300),
+        _ => Duration::from_secs(600),
+    });
+    exit(7);
 }
 
 /// The first is 1, the next 2, and so on.

@@ -54,14 +54,14 @@ fn a_missing_working_directory_is_definite() {
 fn a_killed_process_is_started_again_on_its_port() {
     let world = World::new("ok");
     world.ensure(1).unwrap();
-    let (address, pid) = (world.units()[0].address, world.pids()[0]);
+    let (address, pid) = (world.address(), world.pids()[0]);
     send(pid, Signal::KILL);
     eventually("it is started again", || {
         world.units()[0].restarts == 1 && get(address, "/env/MODE") == "ok"
     });
     let unit = &world.units()[0];
     assert_ne!(unit.pid, Some(pid));
-    assert_eq!((unit.address, unit.phase.clone()), (address, Phase::Running));
+    assert_eq!((unit.address.unwrap(), unit.phase.clone()), (address, Phase::Running));
     assert_eq!(unit.last_exit.as_deref(), Some("signal: 9 (SIGKILL)"));
     assert_eq!(world.platform.observe().unwrap()[&release()].restarts, 1);
 }
@@ -70,7 +70,7 @@ fn a_killed_process_is_started_again_on_its_port() {
 fn the_pause_before_a_new_start_grows() {
     let world = World::new("ok");
     world.ensure(1).unwrap();
-    let address = world.units()[0].address;
+    let address = world.address();
     let mut pauses = Vec::new();
     for restarts in 1..=3 {
         get(address, "/die");
@@ -88,13 +88,13 @@ fn the_pause_before_a_new_start_grows() {
 fn a_killed_shim_takes_its_process_along_and_ensure_heals_it() {
     let world = World::new("ok");
     world.ensure(1).unwrap();
-    let (address, pid) = (world.units()[0].address, world.pids()[0]);
+    let (address, pid) = (world.address(), world.pids()[0]);
     send(world.shim(), Signal::KILL);
     eventually("its process ends with it", || !world.processes().contains(&pid));
     assert_eq!(world.ready(), 0);
     world.ensure(1).unwrap();
     assert_eq!((world.ready(), world.units()[0].restarts), (1, 1));
-    assert_eq!(world.units()[0].address, address);
+    assert_eq!(world.address(), address);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn what_a_killed_shim_could_not_take_along_is_killed_by_the_next() {
         template.command.splice(0..0, ["sh", "-c", script, "sh"].map(str::to_owned));
     });
     world.ensure(1).unwrap();
-    let address = world.units()[0].address;
+    let address = world.address();
     let before = world.processes();
     assert_eq!(before.len(), 3, "shim, shell and service");
     send(world.shim(), Signal::KILL);
@@ -116,7 +116,7 @@ fn what_a_killed_shim_could_not_take_along_is_killed_by_the_next() {
     world.ensure(1).unwrap();
     let after = world.processes();
     assert!(after.iter().all(|pid| !before.contains(pid)), "{before:?} {after:?}");
-    assert_eq!((after.len(), world.units()[0].address), (3, address));
+    assert_eq!((after.len(), world.address()), (3, address));
     send(world.shim(), Signal::KILL);
     // A process that is being torn down has lost its name before its lock.
     eventually("only the service remains", || {
@@ -130,7 +130,7 @@ fn what_a_killed_shim_could_not_take_along_is_killed_by_the_next() {
 fn a_taken_port_is_said_and_exchanged() {
     let world = World::new("ok");
     world.ensure(1).unwrap();
-    let address = world.units()[0].address;
+    let address = world.address();
     // A stopped process cannot serve; its port is taken while its shim pauses.
     send(world.pids()[0], Signal::KILL);
     let mut taken = None;
@@ -144,7 +144,7 @@ fn a_taken_port_is_said_and_exchanged() {
         phase == Phase::Failed(ripcord_platforms::Failed::PortTaken(port))
     });
     ensure(&world.platform, 1, 1, 10_000).unwrap();
-    assert_ne!(world.units()[0].address, address);
+    assert_ne!(world.address(), address);
     assert_eq!(world.ready(), 1);
 }
 
@@ -155,7 +155,7 @@ fn nobody_else_answers_for_an_instance() {
         let ensured = scope.spawn(|| world.ensure(1));
         eventually("it ended once", || world.units().first().is_some_and(|u| u.restarts > 0));
         // Somebody takes its port while it pauses, and is in the best of health.
-        let other = TcpListener::bind(world.units()[0].address).unwrap();
+        let other = TcpListener::bind(world.address()).unwrap();
         other.set_nonblocking(true).unwrap();
         let observed = scope.spawn(|| world.ready());
         while !ensured.is_finished() || !observed.is_finished() {

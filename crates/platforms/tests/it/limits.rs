@@ -36,7 +36,7 @@ fn a_secret_reaches_the_process_and_no_file() {
     let elsewhere = tempfile::tempdir().unwrap();
     let (world, path) = with_secret("ok", elsewhere.path());
     world.ensure(1).unwrap();
-    assert_eq!(get(world.units()[0].address, "/env/PASSWORD"), SECRET);
+    assert_eq!(get(world.address(), "/env/PASSWORD"), SECRET);
     let mut found = Vec::new();
     files_with(world.directory.path(), SECRET, &mut found);
     assert_eq!(found, Vec::<PathBuf>::new());
@@ -73,7 +73,7 @@ fn a_missing_secret_is_named_and_definite() {
 fn the_environment_of_the_controller_stays_with_it() {
     let world = World::new("ok");
     world.ensure(1).unwrap();
-    let address = world.units()[0].address;
+    let address = world.address();
     let names = get(address, "/env/ALL");
     for name in names.lines() {
         let known = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "PORT", "MODE", "MARK"];

@@ -8,6 +8,7 @@ mod child;
 mod crash;
 mod limits;
 mod ready;
+mod roles;
 mod stop;
 mod support;
 mod unit;

@@ -1,8 +1,9 @@
 //! Becoming ready, or not.
 
-use crate::support::{World, ensure, get, release};
+use crate::support::{World, ensure, get, release, send};
 use ripcord_core::model::{Fence, PlanId};
 use ripcord_engine::{Failure, Platform as _, Ticket};
+use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -43,6 +44,37 @@ fn the_number_follows_what_is_asked_for() {
         assert_eq!(world.units().len(), usize::try_from(count).unwrap());
         assert_eq!(world.ready(), count);
     }
+}
+
+#[test]
+fn of_fewer_instances_the_first_in_the_order_of_addresses_remain() {
+    let world = World::new("ok");
+    world.ensure(5).unwrap();
+    let mut before = world.platform.addresses(&release()).unwrap();
+    let pids = world.pids();
+    for count in [3, 2, 1] {
+        world.ensure(count).unwrap();
+        before.truncate(usize::try_from(count).unwrap());
+        assert_eq!(world.platform.addresses(&release()).unwrap(), before);
+        assert_eq!(world.pids(), pids[..before.len()], "none of them was exchanged");
+    }
+    // More instances come behind those that were there.
+    world.ensure(3).unwrap();
+    assert_eq!(world.platform.addresses(&release()).unwrap()[..1], before);
+}
+
+#[test]
+fn the_first_instances_remain_also_where_stopping_was_interrupted() {
+    let world = World::new("ok");
+    world.ensure(4).unwrap();
+    let before = world.platform.addresses(&release()).unwrap();
+    // Its shim hears nothing, so that stopping it takes seconds.
+    send(world.shim_of("v1-3"), Signal::STOP);
+    let plan = PlanId::from("sha256:0");
+    let stop = || world.platform.addresses(&release()).unwrap().len() < 4;
+    let ticket = Ticket { plan: &plan, step: 1, fence: Fence(1), deadline_ms: 60_000, stop: &stop };
+    assert_eq!(world.platform.ensure(&release(), 1, &ticket), Err(Failure::Interrupted));
+    assert_eq!(world.platform.addresses(&release()).unwrap(), before[..3], "there is no gap");
 }
 
 #[test]

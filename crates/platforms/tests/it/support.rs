@@ -8,6 +8,7 @@ use ripcord_platforms::{
     Health, Limits, ProcessOptions, ProcessPlatform, UnitState, UnitTemplate, Value,
 };
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -67,14 +68,28 @@ impl World {
 
     /// The shim of the first instance.
     pub(crate) fn shim(&self) -> u32 {
-        let lock = self.directory.path().join("run/production/v1-1/lock");
+        self.shim_of("v1-1")
+    }
+
+    /// The shim of a unit.
+    pub(crate) fn shim_of(&self, unit: &str) -> u32 {
+        let lock = self.directory.path().join("run/production").join(unit).join("lock");
         let text = fs::read_to_string(lock).unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         u32::try_from(json["pid"].as_u64().unwrap()).unwrap()
     }
 
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("logs/v1/1.log")).unwrap()
+        self.log_of("1.log")
+    }
+
+    pub(crate) fn log_of(&self, name: &str) -> String {
+        fs::read_to_string(self.directory.path().join("logs/v1").join(name)).unwrap()
+    }
+
+    /// Where the first instance listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.units()[0].address.unwrap()
     }
 }
 
@@ -96,6 +111,11 @@ fn template(mode: &str, directory: &Path) -> UnitTemplate {
     let mark = plain(&directory.to_string_lossy());
     let environment = [(ROLE, plain("service")), (MODE, plain(mode)), ("MARK", mark)];
     UnitTemplate {
+        roles: BTreeMap::from([
+            worker("worker", mode, &service),
+            worker("brief", "brief", &service),
+            worker("tired", "tired", &service),
+        ]),
         command: service,
         working_directory: directory.to_owned(),
         environment: environment.map(|(name, value)| (name.to_owned(), value)).into(),
@@ -103,6 +123,13 @@ fn template(mode: &str, directory: &Path) -> UnitTemplate {
         stop_ms: 5_000,
         limits: Limits::default(),
     }
+}
+
+/// A role whose worker behaves like this, whatever the web does.
+fn worker(role: &str, mode: &str, service: &[String]) -> (String, Vec<String>) {
+    let mode = format!("{MODE}={mode}");
+    let command = ["env".to_owned(), mode].into_iter().chain(service.iter().cloned());
+    (role.to_owned(), command.collect())
 }
 
 fn platform(directory: &Path, template: &UnitTemplate) -> ProcessPlatform {
