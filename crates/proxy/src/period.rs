@@ -98,12 +98,15 @@ pub(crate) struct PeriodTally {
     split: BTreeMap<ReleaseName, Share>,
     draw: Draw,
     pub(crate) arms: BTreeMap<ReleaseName, Arc<ArmTally>>,
-    /// Who was heard, if the draw is sticky.
-    pub(crate) users: Option<Arc<Users>>,
+    users: Option<Arc<Users>>,
 }
 
 /// The live counters behind [`Arm`].
 pub(crate) struct ArmTally {
+    /// The number of its period.
+    pub(crate) period: u64,
+    /// Who was heard, if the draw is sticky.
+    pub(crate) users: Option<Arc<Users>>,
     pub(crate) requests: AtomicU64,
     pub(crate) errors: AtomicU64,
     pub(crate) latency: Buckets,
@@ -124,16 +127,19 @@ impl PeriodTally {
         {
             return Arc::clone(before);
         }
+        let number = before.map_or(0, |before| before.number + 1);
+        let users = users(&state.draw, before);
         let shares = state.split.iter().filter(|(_, share)| **share > Share::NONE);
-        let arms = shares.map(|(name, _)| (name.clone(), Arc::new(ArmTally::new())));
+        let arm = || Arc::new(ArmTally::new(number, users.clone()));
+        let arms = shares.map(|(name, _)| (name.clone(), arm()));
         Arc::new(Self {
-            number: before.map_or(0, |before| before.number + 1),
+            number,
             fence: state.fence,
             generation: state.generation,
             split: state.split.clone(),
             draw: state.draw.clone(),
             arms: arms.collect(),
-            users: users(&state.draw, before),
+            users,
         })
     }
 
@@ -165,8 +171,10 @@ fn users(draw: &Draw, before: Option<&Arc<PeriodTally>>) -> Option<Arc<Users>> {
 }
 
 impl ArmTally {
-    fn new() -> Self {
+    fn new(period: u64, users: Option<Arc<Users>>) -> Self {
         Self {
+            period,
+            users,
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             latency: Buckets::new(),
@@ -210,5 +218,175 @@ impl ArmTally {
             errors_all: errors + other_errors,
             keyless,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draw::Place;
+    use crate::trial::{Chance, Trial, Who};
+    use std::thread::ScopedJoinHandle;
+    use std::time::Instant;
+
+    fn state(draw: &str, share: u32) -> State {
+        let text = format!(
+            r#"{{"format":1,"fence":1,"generation":1,"split":{{"a":{},"b":{share},"c":0}},
+                "preview":null,"targets":{{}},"requests":"flowing","draw":{draw}}}"#,
+            10_000 - share
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    const STICKY: &str =
+        r#"{"sticky":{"canary":"b","salt":"s","key":{"header":{"name":"x-user"}}}}"#;
+
+    struct World {
+        period: Arc<PeriodTally>,
+        clock: Instant,
+    }
+
+    impl World {
+        fn new(draw: &str) -> Self {
+            let clock = Instant::now();
+            Self { period: PeriodTally::of(&state(draw, 500), None), clock }
+        }
+
+        fn next(&self, draw: &str, share: u32) -> Self {
+            let period = PeriodTally::of(&state(draw, share), Some(&self.period));
+            Self { period, clock: self.clock }
+        }
+
+        /// A request that the canary gets.
+        fn request(&self, who: Who) -> Trial {
+            let arm = self.period.arms.values().nth(1).map(Arc::clone).unwrap();
+            Chance { arm, who }.begin(self.clock)
+        }
+
+        fn answer(&self, who: Who, is_well: bool) {
+            let mut trial = self.request(who);
+            trial.ended(Duration::from_millis(10));
+            if !is_well {
+                trial.failed();
+            }
+        }
+
+        fn canary(&self, now: Duration) -> Arm {
+            self.period.read(now).arms.into_values().nth(1).unwrap()
+        }
+
+        /// Requests, answered, errors, all requests, all errors, without a key.
+        fn check(&self, expected: [u64; 6]) {
+            let arm = self.canary(self.clock.elapsed());
+            let found = [
+                arm.requests,
+                arm.answered,
+                arm.errors,
+                arm.requests_all,
+                arm.errors_all,
+                arm.keyless,
+            ];
+            assert_eq!(found, expected, "{arm:?}");
+        }
+    }
+
+    #[test]
+    fn each_request_counts_once_however_it_fails() {
+        let world = World::new("\"independent\"");
+        world.answer(Who::Anyone, true);
+        world.answer(Who::Anyone, false);
+        let mut twice = world.request(Who::Anyone);
+        twice.ended(Duration::from_millis(3));
+        twice.ended(Duration::from_millis(4));
+        twice.failed();
+        twice.failed();
+        drop(twice);
+        world.check([3, 3, 2, 3, 2, 0]);
+        assert_eq!(world.period.arms.len(), 2, "who has no share is in no comparison");
+    }
+
+    #[test]
+    fn each_user_counts_once_a_period_and_fails_once_a_rollout() {
+        let world = World::new(STICKY);
+        let (ada, bob) = (Who::User(Place(1)), Who::User(Place(2)));
+        world.answer(ada, true);
+        world.answer(ada, true);
+        world.answer(ada, false);
+        world.answer(ada, false);
+        world.answer(bob, true);
+        world.answer(Who::Keyless, false);
+        world.check([2, 2, 1, 6, 3, 1]);
+        // At the next step Bob is heard again. Ada has said what she had to say.
+        let next = world.next(STICKY, 1_000);
+        next.answer(ada, false);
+        next.answer(bob, false);
+        next.check([1, 1, 1, 2, 2, 0]);
+        // Another salt is another toss for everybody.
+        let other = next.next(&STICKY.replace("\"s\"", "\"t\""), 1_000);
+        other.answer(ada, false);
+        other.check([1, 1, 1, 1, 1, 0]);
+        world.check([2, 2, 1, 6, 3, 1]);
+    }
+
+    #[test]
+    fn the_same_division_is_the_same_period() {
+        let world = World::new("\"independent\"");
+        world.answer(Who::Anyone, true);
+        let same = world.next("\"independent\"", 500);
+        same.check([1, 1, 0, 1, 0, 0]);
+        let raised = same.next("\"independent\"", 501);
+        raised.check([0; 6]);
+        let exact = raised.next("\"exact\"", 501);
+        let numbers = [&world, &same, &raised, &exact].map(|world| world.period.number);
+        assert_eq!(numbers, [0, 0, 1, 2]);
+    }
+
+    #[test]
+    fn what_is_not_answered_is_overdue_and_stays_so_when_given_up() {
+        let world = World::new("\"independent\"");
+        let seconds = |n| Duration::from_secs(n);
+        let hanging = world.request(Who::Anyone);
+        let bucket = u16::try_from(Histogram::bucket(Duration::from_millis(900))).unwrap();
+        let late = |after| world.canary(after).overdue(bucket);
+        assert_eq!(late(Duration::from_millis(300)), 0);
+        assert_eq!(late(seconds(2)), 1);
+        assert_eq!(world.canary(seconds(2)).overdue(270), 0, "nothing outlives the open end");
+        let mut answered = world.request(Who::Anyone);
+        answered.ended(seconds(2));
+        drop(answered);
+        assert_eq!(late(seconds(2)), 1, "what is answered is in the latencies");
+        drop(hanging);
+        assert_eq!(late(seconds(9)), 0, "given up at once: nobody knows that it would be late");
+        // As if the clients had gone after so long.
+        let canary = world.period.arms.values().nth(1).unwrap();
+        canary.given_up.add(usize::from(bucket) + 3);
+        canary.given_up.add(usize::from(bucket) - 1);
+        assert_eq!(late(seconds(9)), 1);
+        let arm = world.canary(seconds(9));
+        let (low, high) = (bucket - 1, bucket + 3);
+        assert_eq!(arm.overdue[arm.overdue.len() - 2..], [(low, 2), (high, 1)]);
+        let at = [low - 1, low, bucket, high, high + 1].map(|bucket| arm.overdue(bucket));
+        assert_eq!(at, [2, 2, 1, 1, 0]);
+    }
+
+    #[test]
+    fn readers_never_see_more_ends_than_beginnings() {
+        let world = World::new("\"independent\"");
+        std::thread::scope(|scope| {
+            let writers = [(); 2].map(|()| {
+                scope.spawn(|| {
+                    for _ in 0..50_000 {
+                        world.answer(Who::Anyone, false);
+                    }
+                })
+            });
+            while !writers.iter().all(ScopedJoinHandle::is_finished) {
+                let arm = world.canary(world.clock.elapsed() + Duration::from_secs(5));
+                let late = arm.overdue(0);
+                assert!(arm.errors <= arm.requests, "{arm:?}");
+                assert!(arm.answered + late <= arm.requests, "{arm:?}");
+            }
+        });
+        world.check([100_000, 100_000, 100_000, 100_000, 100_000, 0]);
     }
 }

@@ -133,8 +133,8 @@ impl Table {
             _ => (random_place(), Who::Anyone),
         };
         let stretch = self.line.get(self.line.partition_point(|stretch| stretch.end <= place))?;
-        let (period, arm) = (Arc::clone(&self.period), Arc::clone(&stretch.arm));
-        Some((&stretch.route, Some(Chance { period, arm, who }), cookies))
+        let arm = Arc::clone(&stretch.arm);
+        Some((&stretch.route, Some(Chance { arm, who }), cookies))
     }
 
     fn expired_cookies(&self, headers: &HeaderMap) -> Vec<HeaderValue> {

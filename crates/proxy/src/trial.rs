@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 use crate::ages::Slot;
 use crate::counts::Histogram;
 use crate::draw::Place;
-use crate::period::{ArmTally, PeriodTally};
-use crate::users::{Hearing, Users};
+use crate::period::ArmTally;
+use crate::users::Hearing;
 
 /// What a chance said about a request.
 pub(crate) struct Chance {
-    pub(crate) period: Arc<PeriodTally>,
     pub(crate) arm: Arc<ArmTally>,
     pub(crate) who: Who,
 }
@@ -41,20 +40,20 @@ pub(crate) struct Trial {
 /// Whether a failure counts.
 enum Witness {
     Always,
-    Once(Arc<Users>, Place),
+    Once(Place),
     Never,
 }
 
 impl Chance {
     /// Counts the request in. `clock` is when the proxy began.
     pub(crate) fn begin(self, clock: Instant) -> Trial {
-        let Self { period, arm, who } = self;
+        let Self { arm, who } = self;
         let began = Instant::now();
-        let (counts, witness) = match (who, &period.users) {
+        let (counts, witness) = match (who, &arm.users) {
             (Who::Anyone, _) => (true, Witness::Always),
-            (Who::User(place), Some(users)) => match users.hear(place, period.number) {
-                Hearing::First => (true, Witness::Once(Arc::clone(users), place)),
-                Hearing::Again => (false, Witness::Once(Arc::clone(users), place)),
+            (Who::User(place), Some(users)) => match users.hear(place, arm.period) {
+                Hearing::First => (true, Witness::Once(place)),
+                Hearing::Again => (false, Witness::Once(place)),
                 Hearing::Unknown => (false, Witness::Never),
             },
             (Who::Keyless | Who::User(_), _) => (false, Witness::Never),
@@ -88,9 +87,9 @@ impl Trial {
         if std::mem::replace(&mut self.has_failed, true) {
             return;
         }
-        let counts = match &self.witness {
+        let counts = match self.witness {
             Witness::Always => true,
-            Witness::Once(users, place) => users.fail(*place),
+            Witness::Once(place) => self.arm.users.as_ref().is_some_and(|users| users.fail(place)),
             Witness::Never => false,
         };
         let errors = if counts { &self.arm.errors } else { &self.arm.other_errors };

@@ -79,10 +79,10 @@ impl Board {
         if (*self.lease_until.borrow()).is_none_or(|until| Instant::now() < until) {
             return;
         }
+        self.lease_until.send_replace(None);
         let before = self.gate.table();
         let Some(after) = before.state.lapsed(log::wall_ms()) else { return };
         self.swap(desk, after.clone());
-        self.lease_until.send_replace(None);
         self.close_idle_upgrades(desk);
         let saved = desk.save(&after).await;
         log::say(&words(&before.state, &after));
