@@ -91,10 +91,13 @@ impl Http {
     /// Asks with JSON.
     pub(crate) fn post(&self, url: &str, body: &Value) -> Result<Answer, SourceError> {
         let mut request = self.agent.post(url);
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            request = request.header("content-type", "application/json");
+        }
         for (name, value) in self.headers.iter() {
             request = request.header(name, value);
         }
-        self.read(request.send_json(body), ANSWER_BYTES_MAX)
+        self.read(request.send(body.to_string()), ANSWER_BYTES_MAX)
     }
 
     /// What is wrong with an answer that is no success.

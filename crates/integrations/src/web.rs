@@ -33,8 +33,7 @@ impl Web {
         pointer: String,
         timeout_ms: u64,
     ) -> Result<Web, String> {
-        let example = url.replace(QUERY, "x");
-        same_host(&example, &url.replace(QUERY, "y"))?;
+        same_host(&url.replace(QUERY, "x"), &url.replace(QUERY, "y"))?;
         let sent = body.as_ref().is_some_and(|body| body.to_string().contains(QUERY));
         if !sent && !url.contains(QUERY) {
             return Err("neither `url` nor `body` has {query} in it, so it is never asked".into());
@@ -45,7 +44,7 @@ impl Web {
         if !pointer.is_empty() && !pointer.starts_with('/') {
             return Err(format!("`pointer` must begin with a slash: /{pointer}"));
         }
-        let http = Http::new(&example, headers, timeout_ms)?;
+        let http = Http::new(&url, headers, timeout_ms)?;
         Ok(Web { http, url, method, body, pointer })
     }
 

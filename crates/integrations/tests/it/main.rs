@@ -1,1 +1,12 @@
-//! Tests of sources with real servers and processes.
+//! Tests of sources with a real Prometheus, with servers that misbehave, with real processes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod command;
+mod prometheus;
+mod real;
+mod server;
+mod support;
+mod tls;
+mod trouble;
+mod web;
