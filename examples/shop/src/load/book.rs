@@ -109,6 +109,7 @@ mod tests {
             schema: Some(schema),
             latency_ms: 0.0,
             fault: None,
+            user: String::new(),
             proxy_error: None,
             failure: None,
         }

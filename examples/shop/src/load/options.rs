@@ -12,6 +12,8 @@ pub struct LoadOptions {
     pub host: Option<String>,
     /// Requests begun per second.
     pub rps: u32,
+    /// How many users there are.
+    pub users: u64,
     /// When to stop by itself; without it, when told to.
     pub seconds: Option<u64>,
     /// A hard end, so that a forgotten run does not fill the memory.
@@ -37,6 +39,7 @@ impl Default for LoadOptions {
             url: "http://127.0.0.1:8080".to_owned(),
             host: None,
             rps: 50,
+            users: 500,
             seconds: None,
             requests_max: 2_000_000,
             open_max: 1024,

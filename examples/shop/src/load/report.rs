@@ -11,6 +11,8 @@ use crate::Schema;
 pub struct RequestRecord {
     /// Unique; sent as `x-request-id`.
     pub id: String,
+    /// Who asks; sent as `x-user`.
+    pub user: String,
     /// When it began, from the start of the load.
     pub start_ms: f64,
     /// The method.
@@ -189,6 +191,7 @@ mod tests {
             schema: Some(Schema::V1),
             latency_ms: 1.0,
             fault: fault.map(str::to_owned),
+            user: String::new(),
             proxy_error: None,
             failure: failed.then(|| "failed".to_owned()),
         }

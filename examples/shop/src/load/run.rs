@@ -15,7 +15,10 @@ use super::options::LoadOptions;
 use super::record::{Sent, Told, Write};
 use super::report::RequestRecord;
 use crate::Schema;
-use crate::faults::lock;
+use crate::faults::{hash, lock};
+
+/// Makes users independent of what they ask for.
+const USER_SEED: u64 = 0x5573_6572;
 
 /// What the requests of one run share.
 pub(super) struct Run {
@@ -72,7 +75,10 @@ impl Run {
             Operation::Write(sent) => (method(&sent), sent.path(), Some(sent.body()), Some(sent)),
         };
         let start = Instant::now();
-        let headers = [("x-request-id", id.as_str())];
+        // Which user it is depends on the number alone, so equal runs are equal.
+        let user = hash(self.options.seed ^ USER_SEED, number) % self.options.users.max(1);
+        let user = format!("user-{user}");
+        let headers = [("x-request-id", id.as_str()), ("x-user", user.as_str())];
         let result = self.client.send(method.clone(), &path, &headers, body.as_ref()).await;
         let answer = result.as_ref().ok();
         let said = answer.map(Answer::json).unwrap_or_default();
@@ -80,6 +86,7 @@ impl Run {
         let shop_release = || Some(said.get("release")?.as_str()?.to_owned());
         let mut request = RequestRecord {
             id: id.clone(),
+            user: user.clone(),
             start_ms: (start - self.started).as_secs_f64() * 1000.0,
             method: if sent.is_none() { "GET" } else { method_name(&method) },
             path,
@@ -176,6 +183,7 @@ mod tests {
             schema: schema(&said),
             latency_ms: 0.0,
             fault: fault.map(str::to_owned),
+            user: String::new(),
             proxy_error: None,
             failure: None,
         };
@@ -217,6 +225,7 @@ mod tests {
                 schema: None,
                 latency_ms: 0.0,
                 fault: None,
+                user: String::new(),
                 proxy_error: None,
                 failure: None,
             };

@@ -17,6 +17,7 @@ fn every_release_is_complete() {
         ("v1-good", Schema::V1),
         ("v2-additive", Schema::V2),
         ("v3-bad-answers", Schema::V3),
+        ("v3-bad-canary", Schema::V2),
     ];
     let mut found: Vec<String> = fs::read_dir(releases())
         .expect("the releases")
@@ -38,8 +39,16 @@ fn every_release_is_complete() {
             .expect("migrations")
             .map(|entry| entry.expect("an entry").path())
             .collect();
-        assert_eq!(scripts.len(), usize::from(schema.number()) * 2, "{name}");
-        for script in scripts {
+        // The canary's third migration is one that code of any schema lives on.
+        let (own, all) = match name {
+            "v3-bad-canary" => (Some("003_wishes"), 6),
+            _ => (None, usize::from(schema.number()) * 2),
+        };
+        assert_eq!(scripts.len(), all, "{name}");
+        let is_own = |script: &std::path::Path| {
+            own.is_some_and(|own| script.to_string_lossy().contains(own))
+        };
+        for script in scripts.into_iter().filter(|script| !is_own(script)) {
             let same = newest.join(script.file_name().expect("a name"));
             let read = |path| fs::read_to_string(path).expect("a script");
             assert_eq!(read(script), read(same), "{name} tells another history");
