@@ -1,9 +1,28 @@
-//! `cargo xtask bench cutover`: the release build of the binary measures itself on real parts.
+//! `cargo xtask bench`: the product measured, and what is measured held to its bar.
+
+mod answers;
+mod bound;
+mod errors;
+mod externals;
+mod judge;
+mod latency;
+mod nulls;
+mod peers;
+mod random;
+mod runs;
+mod scenarios;
+mod sticky;
+mod stream;
+mod subject;
+mod table;
+
+pub(crate) use judge::{Effort, judge};
 
 use crate::system;
 use anyhow::Result;
 
 /// From the decision to the last new request that reaches the bad release, over many rollbacks.
+/// The release build of the binary measures itself on real parts.
 pub(crate) fn cutover() -> Result<bool> {
     system::run("cargo", &["run", "--release", "--quiet", "-p", "ripcord", "--", "bench-cutover"])?;
     Ok(true)

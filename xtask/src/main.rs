@@ -13,6 +13,7 @@ const HELP: &str = "\
 cargo xtask test [--no-install]   everything that must hold: format, lints, tidy, all tests
 cargo xtask tidy                  only the rules about imports, lengths and forgotten files
 cargo xtask bench cutover         how fast traffic leaves a bad release
+cargo xtask bench judge [--quick] how soon the judge finds a bad release, and how rarely it errs
 cargo xtask soak [--minutes N]    all kills and many deploys in a row, for longer";
 
 fn main() -> ExitCode {
@@ -40,6 +41,8 @@ fn run() -> Result<bool> {
             Ok(broken.is_empty())
         }
         ["bench", "cutover"] => bench::cutover(),
+        ["bench", "judge"] => bench::judge(bench::Effort::Full),
+        ["bench", "judge", "--quick"] => bench::judge(bench::Effort::Quick),
         ["soak"] => soak::run(10),
         ["soak", "--minutes", minutes] => soak::run(minutes.parse()?),
         [] | ["help" | "--help" | "-h"] => {

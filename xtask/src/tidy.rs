@@ -18,7 +18,7 @@ const IMPORTS: [(&str, &[&str]); 12] = [
     ("crates/proxy", &[]),
     ("crates/sim", &["ripcord-core", "ripcord-engine"]),
     ("examples/shop", &[]),
-    ("xtask", &[]),
+    ("xtask", &["ripcord-core"]),
     (
         "crates/ripcord",
         &[

@@ -1,0 +1,156 @@
+//! The judge under test, used as the product uses it: ticks and samples in, assessments out.
+//!
+//! Nothing of the judge is done over again here. What this adds is only how a simulated request
+//! becomes a tick.
+
+use crate::bench::answers::Answer;
+use crate::bench::stream::{RATE, Segment, Step, Stream, Tally};
+use ripcord_core::analysis::{
+    ArmCounts, BUCKETS, Judge, JudgePolicy, Reference, Sample, Tick, Verdict,
+};
+use ripcord_core::model::ids::ReleaseId;
+
+/// A judge that has seen nothing yet, and what becomes of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    judge: Judge,
+}
+
+/// The policy of all bars: errors alone, no tolerance, one percent.
+pub(crate) fn errors_only() -> JudgePolicy {
+    JudgePolicy { tolerated_ratio_thousandths: 1_000, latency: false, ..JudgePolicy::default() }
+}
+
+/// The same for latency alone, without a burn-in, since these streams have no warm-up.
+pub(crate) fn latency_only() -> JudgePolicy {
+    JudgePolicy {
+        errors: false,
+        latency_tolerance_ppm: 0,
+        burn_in_ms: 0,
+        burn_in_requests: 0,
+        ..JudgePolicy::default()
+    }
+}
+
+impl Subject {
+    /// A judge with this policy.
+    pub(crate) fn new(policy: &JudgePolicy, reference: Option<&Reference>) -> Subject {
+        let [canary, stable] = ["v2", "v1"].map(|name| ReleaseId(name.to_owned()));
+        let mut judge = Judge::new(policy, &canary, &stable);
+        if let Some(reference) = reference {
+            judge.refer(reference.clone());
+        }
+        Subject { judge }
+    }
+
+    /// Shows it a step, as one tick.
+    pub(crate) fn step(&mut self, step: &Step) {
+        self.tick(&Tick {
+            at_ms: at_ms(step.at),
+            weight: step.weight,
+            canary: counts(step.canary),
+            stable: counts(step.stable),
+        });
+    }
+
+    /// Shows it a tick.
+    pub(crate) fn tick(&mut self, tick: &Tick) {
+        self.judge.tick(tick).expect("a simulated tick is a possible one");
+    }
+
+    /// Shows it what was read from outside.
+    pub(crate) fn sample(&mut self, sample: &Sample) {
+        self.judge.sample(sample);
+    }
+
+    /// Whether it would take the release back now.
+    pub(crate) fn goes_back(&self, at: u64) -> bool {
+        matches!(self.judge.assess(at_ms(at)).verdict, Verdict::GoBack { .. })
+    }
+
+    /// Runs through a stream, with a look after every error, since nothing else moves the evidence:
+    /// the number of requests after which the release was taken back.
+    pub(crate) fn watch(mut self, segments: &[Segment], seed: u64) -> Option<u64> {
+        for step in Stream::new(segments, seed) {
+            self.step(&step);
+            if step.failed() && self.goes_back(step.at) {
+                return Some(step.at);
+            }
+        }
+        None
+    }
+
+    /// Runs through up to `most` answers that carry how long they took: the number of the one after
+    /// which the release was taken back.
+    ///
+    /// That is a look after each, without the cost of it. Whatever an alternative says, one request
+    /// multiplies the evidence by at most 1/w if the canary answered, and 1/(1-w) if stable did.
+    /// While that cannot reach the boundary, nobody needs to look, and ticks may be merged.
+    pub(crate) fn listen(
+        mut self,
+        weight: u16,
+        most: u64,
+        mut next: impl FnMut(u64) -> Answer,
+    ) -> Option<u64> {
+        let share = f64::from(weight) / 10_000.0;
+        let (by_canary, by_stable) = (-libm::log(share), -libm::log(1.0 - share));
+        let (mut room, mut block) = (0.0, Block::new(weight));
+        for at in 1..=most {
+            let answer = next(at);
+            block.add(answer);
+            room -= if answer.canary { by_canary } else { by_stable };
+            if room <= 0.0 {
+                let tick = block.take(at_ms(at));
+                self.tick(&tick);
+                let now = self.judge.assess(at_ms(at));
+                if matches!(now.verdict, Verdict::GoBack { .. }) {
+                    return Some(at);
+                }
+                // A hair less than there is, so that rounding never hides a crossing.
+                room = BOUNDARY_LOG - libm::log(now.evidence.max(1e-300)) - 1e-6;
+            }
+        }
+        None
+    }
+}
+
+/// The logarithm of the lowest evidence that takes a release back: 1/alpha, if nothing else is set.
+const BOUNDARY_LOG: f64 = 4.605_170_185;
+
+/// Answers that become one tick.
+#[derive(Debug)]
+struct Block {
+    weight: u16,
+    arms: [[u64; BUCKETS]; 2],
+}
+
+impl Block {
+    fn new(weight: u16) -> Block {
+        Block { weight, arms: [[0; BUCKETS]; 2] }
+    }
+
+    fn add(&mut self, answer: Answer) {
+        self.arms[usize::from(answer.canary)][usize::from(answer.bucket)] += 1;
+    }
+
+    /// All answers so far, which are forgotten here.
+    fn take(&mut self, at_ms: u64) -> Tick {
+        let [stable, canary] = self.arms.each_mut().map(|arm| {
+            let counts = (0..).zip(arm.iter_mut()).filter(|(_, count)| **count > 0);
+            let latency: Vec<(u16, u64)> =
+                counts.map(|(bucket, count)| (bucket, std::mem::take(count))).collect();
+            let requests = latency.iter().map(|(_, count)| count).sum();
+            ArmCounts { requests, errors: 0, latency }
+        });
+        Tick { at_ms, weight: self.weight, canary, stable }
+    }
+}
+
+/// When a request of this number was answered.
+pub(crate) fn at_ms(at: u64) -> u64 {
+    at * 1_000 / RATE
+}
+
+fn counts(tally: Tally) -> ArmCounts {
+    ArmCounts { requests: tally.requests, errors: tally.errors, latency: Vec::new() }
+}
