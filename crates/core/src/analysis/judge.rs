@@ -1,147 +1,289 @@
-//! The judge of one comparison: takes what is seen, says what it makes of it.
+//! The judge: takes in what was seen, and says at any time what follows from it.
+//!
+//! It is a function of the policy and of what it was given, in whatever order within one look and
+//! in whatever batches. It has no clock and draws no lots. All metrics share one budget of false
+//! alarms: their evidence is averaged, which is sound whatever they have to do with each other.
 
-use crate::analysis::errors::ErrorEvidence;
-use crate::analysis::{ArmCounts, JudgePolicy, Reference, Sample, Tick, Verdict};
+use super::assessment::{Assessment, Counts, MetricEvidence, MetricState};
+use super::bad::{self, BadTick};
+use super::explain;
+use super::interval::Interval;
+use super::latency::Latency;
+use super::nats::as_f64;
+use super::policy::JudgePolicy;
+use super::promotion::{Need, Proof};
+use super::ratio;
+use super::reference::Reference;
+use super::strata::Strata;
+use super::tick::{Pair, Sample, Tick};
+use super::verdict::Verdict;
+use super::warmth::Warmth;
 use crate::model::ReleaseId;
 use crate::model::ids::Millis;
-use serde::Serialize;
-use thiserror::Error;
+use std::sync::Arc;
 
-/// The judge.
+/// From which part of the evidence that is enough a release is under suspicion.
+const SUSPECT: f64 = 0.2;
+
+/// Among how many of its first requests so many errors end a canary at once.
+const FIRST_REQUESTS: u64 = 20;
+const FIRST_ERRORS: u64 = 5;
+
+/// After how long without any request nothing is known any more.
+const SILENT_MS_MAX: Millis = 60_000;
+
+/// For how long a request may be in flight before it is counted, where the yardstick of latency
+/// does not say.
+const FLIGHT_MS: Millis = 1_000;
+
+/// Compares a canary with stable.
 #[derive(Debug, Clone)]
 pub struct Judge {
+    case: Arc<Case>,
+    warmth: Warmth,
+    strata: Strata,
+    latency: Option<Latency>,
+}
+
+/// What does not change.
+#[derive(Debug)]
+struct Case {
     policy: JudgePolicy,
     canary: ReleaseId,
     stable: ReleaseId,
-    reference: Option<Reference>,
-    errors: ErrorEvidence,
-    counts: [ArmCounts; 2],
 }
-
-/// What the judge makes of what it has seen.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Assessment {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The evidence against the canary, of all metrics together; 1 is none.
-    pub evidence: f64,
-    /// So much speaks against it that it gets no larger share for now.
-    pub suspect: bool,
-    /// It is shown to be no worse.
-    pub promotable: bool,
-}
-
-/// Counts that contradict themselves.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the counts contradict themselves: {0}")]
-pub struct BadTick(String);
 
 impl Judge {
-    /// A judge who has seen nothing yet.
+    /// Has seen nothing yet.
     pub fn new(policy: &JudgePolicy, canary: &ReleaseId, stable: &ReleaseId) -> Judge {
+        let case = Case { policy: policy.clone(), canary: canary.clone(), stable: stable.clone() };
         Judge {
-            policy: policy.clone(),
-            canary: canary.clone(),
-            stable: stable.clone(),
-            reference: None,
-            errors: ErrorEvidence::new(policy.tolerated_ratio_thousandths),
-            counts: [ArmCounts::default(), ArmCounts::default()],
+            strata: Strata::new(policy.tolerated_ratio(), policy.promote_ratio()),
+            warmth: Warmth::default(),
+            latency: policy.latency.then(|| Latency::new(policy.latency_tolerance_ppm)),
+            case: Arc::new(case),
         }
     }
 
-    /// What stable's latency was before.
+    /// Fixes the yardstick of latency, once; later ones change nothing.
     pub fn refer(&mut self, reference: Reference) {
-        self.reference = Some(reference);
+        if let Some(latency) = &mut self.latency {
+            latency.refer(&reference);
+        }
     }
 
-    /// Whether there is a yardstick of latency.
-    pub fn has_reference(&self) -> bool {
-        self.reference.is_some()
-    }
-
-    /// A yardstick from what stable has answered meanwhile.
-    pub fn reference_so_far(&self) -> Option<Reference> {
-        None
-    }
-
-    /// From which bucket on answers are merely late.
-    pub fn cap_bucket(&self) -> Option<u16> {
-        None
-    }
-
-    /// Takes requests into account.
+    /// Takes in requests that were divided by chance.
     ///
     /// # Errors
     ///
-    /// Refuses counts that contradict themselves; nothing has changed then.
+    /// Refuses a tick that cannot be true; the judge is as before then.
     pub fn tick(&mut self, tick: &Tick) -> Result<(), BadTick> {
-        for arm in [&tick.canary, &tick.stable] {
-            if arm.errors > arm.requests {
-                let what = format!("{} errors in {} requests", arm.errors, arm.requests);
-                return Err(BadTick(what));
-            }
-        }
-        if tick.weight == 0 || tick.weight >= 10_000 {
-            return Err(BadTick(format!("a weight of {}", tick.weight)));
-        }
-        self.errors.take(tick.weight, tick.canary.errors, tick.stable.errors);
-        for (counts, more) in self.counts.iter_mut().zip([&tick.canary, &tick.stable]) {
-            counts.requests = counts.requests.saturating_add(more.requests);
-            counts.errors = counts.errors.saturating_add(more.errors);
+        bad::check(tick, self.warmth.newest_ms)?;
+        self.warmth.add(tick);
+        self.strata.add(tick);
+        if let Some(latency) = &mut self.latency {
+            latency.add(tick, self.warmth.is_warm(&self.case.policy));
         }
         Ok(())
     }
 
-    /// Takes what a source of metrics said into account.
+    /// Takes in what a source of metrics said.
     pub fn sample(&mut self, _sample: &Sample) {}
 
-    /// What it makes of what it has seen by this time.
-    pub fn assess(&self, _at_ms: Millis) -> Assessment {
-        let evidence = self.errors.evidence();
-        let threshold = 1e6 / f64::from(self.policy.alpha_ppm.max(1));
-        let [canary, stable] = &self.counts;
-        let floor = f64::from(self.policy.error_floor_ppm) / 1e6;
-        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-        let promotable = canary.errors == 0 && canary.requests as f64 * floor >= 3.0;
-        let verdict = if canary.requests == 0 {
-            Verdict::Undecided { because: format!("no request has reached {}", self.canary) }
-        } else if evidence >= threshold {
-            Verdict::GoBack {
-                because: format!(
-                    "{} answered {} of {} requests with errors, {} {} of {}",
-                    self.canary,
-                    canary.errors,
-                    canary.requests,
-                    self.stable,
-                    stable.errors,
-                    stable.requests
-                ),
-            }
-        } else {
-            Verdict::Continue
-        };
-        Assessment { verdict, evidence, suspect: evidence >= 0.2 * threshold, promotable }
+    /// The bucket from which on latencies are one, also those of requests in flight; none while
+    /// latency is not judged.
+    pub fn cap_bucket(&self) -> Option<u16> {
+        self.latency.as_ref().and_then(Latency::cap)
     }
-}
 
-impl Assessment {
-    /// Nothing can be said.
-    pub fn undecided(because: &str) -> Assessment {
+    /// Whether a yardstick of latency is fixed, or none is needed.
+    pub fn has_reference(&self) -> bool {
+        self.latency.as_ref().is_none_or(|latency| latency.cap().is_some())
+    }
+
+    /// A yardstick from what stable has answered since the comparison began; none while that is
+    /// too little, and after one was fixed.
+    pub fn reference_so_far(&self) -> Option<Reference> {
+        self.latency.as_ref().and_then(Latency::reference_so_far)
+    }
+
+    /// The evidence against the canary over all metrics; 1 is none.
+    pub fn evidence(&self) -> f64 {
+        let policy = &self.case.policy;
+        let mut sum = 0.0;
+        if policy.errors {
+            sum += self.strata.worse().mean();
+        }
+        if let Some(latency) = &self.latency {
+            sum += latency.bets().mean();
+        }
+        sum / as_f64(policy.metrics().max(1))
+    }
+
+    /// How much of it is enough.
+    pub fn enough(&self) -> f64 {
+        1.0 / self.case.policy.alpha()
+    }
+
+    /// Whether the verdict is to go back. The same as asking [`Judge::assess`], and much cheaper.
+    pub fn gone(&self) -> bool {
+        let may_be = self.fails_at_once() || self.may_have_enough();
+        may_be && matches!(self.finding(), Some(Verdict::GoBack { .. }))
+    }
+
+    /// Whether any bet is so large that their mean could be enough.
+    fn may_have_enough(&self) -> bool {
+        let enough = libm::log(self.enough()) - 1e-6;
+        let latency = self.latency.as_ref().is_some_and(|one| one.bets().largest() >= enough);
+        latency || (self.case.policy.errors && self.strata.worse().largest() >= enough)
+    }
+
+    /// What is known at this time.
+    pub fn assess(&self, now_ms: Millis) -> Assessment {
+        let evidence = self.evidence();
+        let enough = self.enough();
+        let metrics = self.metrics();
+        let finding = self.finding();
+        let suspect = evidence >= SUSPECT * enough;
+        let lift = Interval::new(&self.strata, self.case.policy.alpha());
+        let counts = self.counts();
+        let need = self.need();
+        let mut promotable = false;
+        let verdict = finding.or_else(|| self.blind(now_ms)).unwrap_or_else(|| {
+            if suspect {
+                let need = "there is some evidence against it, though not enough to go back";
+                return Verdict::Wait { need: need.to_owned() };
+            }
+            promotable = self.is_proven();
+            if promotable { Verdict::Continue } else { Verdict::Wait { need: self.lacks(need) } }
+        });
+        let words = format!(
+            "{} {}",
+            explain::counts(&self.case.canary, &counts, lift.as_ref()),
+            explain::chance(evidence)
+        );
+        let need = if promotable { None } else { need };
         Assessment {
-            verdict: Verdict::Undecided { because: because.to_owned() },
-            evidence: 1.0,
-            suspect: false,
-            promotable: false,
+            verdict,
+            evidence,
+            enough,
+            metrics,
+            lift,
+            counts,
+            promotable,
+            suspect,
+            need,
+            words,
         }
     }
 
-    /// In one line.
-    pub fn summary(&self) -> String {
-        format!("evidence {:.1}", self.evidence)
+    /// What ends the comparison at once, for or against nobody: broken shares, or enough evidence.
+    fn finding(&self) -> Option<Verdict> {
+        let flight_ms = self.cap_bucket().map_or(FLIGHT_MS, |_| FLIGHT_MS);
+        if let Some(because) = ratio::broken(&self.strata, self.warmth.seen_ms(), flight_ms) {
+            let because = format!("requests are not divided as they should be: {because}");
+            return Some(Verdict::Undecided { because });
+        }
+        let evidence = self.evidence();
+        if !self.fails_at_once() && evidence < self.enough() {
+            return None;
+        }
+        let lift = Interval::new(&self.strata, self.case.policy.alpha());
+        let counts = self.counts();
+        let because = explain::counts(&self.case.canary, &counts, lift.as_ref());
+        Some(Verdict::GoBack { because: format!("{because} {}", explain::chance(evidence)) })
     }
 
-    /// What is missing for a promotion.
-    pub fn lacking(&self) -> String {
-        "more requests are needed".to_owned()
+    /// Whether the canary fails from its first requests on, while stable does not.
+    fn fails_at_once(&self) -> bool {
+        let Counts { canary, stable } = self.counts();
+        let later = canary.total.saturating_sub(FIRST_REQUESTS);
+        let surely = canary.events.saturating_sub(later);
+        if !self.case.policy.errors || surely < FIRST_ERRORS || stable.events > 0 {
+            return false;
+        }
+        // That all errors are the canary's by luck must be rare beside the budget.
+        let luck = libm::pow(self.strata.expected_share(), as_f64(surely));
+        stable.total > 0 && luck <= 0.1 * self.case.policy.alpha()
     }
+
+    /// What is not seen, though it must be.
+    fn blind(&self, now_ms: Millis) -> Option<Verdict> {
+        let Case { canary, stable, .. } = &*self.case;
+        let Counts { canary: new, stable: old } = self.counts();
+        let because = match (new.total, old.total) {
+            (0, 0) => format!("no request has reached {canary} or {stable}"),
+            (0, _) => format!("no request has reached {canary}"),
+            (_, 0) => format!("no request has reached {stable}, so {canary} cannot be compared"),
+            _ if self.warmth.silent_ms(now_ms) > SILENT_MS_MAX => {
+                let silent = explain::time(self.warmth.silent_ms(now_ms));
+                format!("no request has been counted for {silent}")
+            }
+            _ => return None,
+        };
+        Some(Verdict::Undecided { because })
+    }
+
+    /// Whether the canary is shown to be good enough, as far as each metric must be heard.
+    fn is_proven(&self) -> bool {
+        let heard = self.latency.as_ref().is_none_or(Latency::has_judged);
+        heard && Proof::new(&self.case.policy).is_given(&self.strata)
+    }
+
+    fn need(&self) -> Option<Need> {
+        let policy = &self.case.policy;
+        let chance = self.strata.recent_chance();
+        let requests = Proof::new(policy).requests_left(&self.strata, chance)?;
+        let Counts { canary, stable } = self.counts();
+        let all = as_f64(canary.total.saturating_add(stable.total));
+        let seconds = as_f64(self.warmth.seen_ms()) / 1e3;
+        let per_second = if seconds > 0.0 { chance * all / seconds } else { 0.0 };
+        let answered = canary.total;
+        Some(Need::new(policy, requests, answered, self.warmth.canary_for_ms(), per_second))
+    }
+
+    /// What is lacking, in words.
+    fn lacks(&self, need: Option<Need>) -> String {
+        if self.latency.as_ref().is_some_and(|latency| latency.cap().is_none()) {
+            return "too little of stable's latency is known to compare with".to_owned();
+        }
+        let Some(need) = need else {
+            return "no amount of requests is enough at this rate of errors".to_owned();
+        };
+        need.words()
+    }
+
+    fn counts(&self) -> Counts {
+        Counts { canary: self.strata.canary(), stable: self.strata.stable() }
+    }
+
+    fn metrics(&self) -> Vec<MetricEvidence> {
+        let mut metrics = Vec::new();
+        if self.case.policy.errors {
+            let Counts { canary, stable } = self.counts();
+            let evidence = self.strata.worse().mean();
+            let blind = canary.total == 0 || stable.total == 0;
+            let words = format!("{} and {}", share(canary), share(stable));
+            metrics.push(self.metric("errors", blind, evidence, words));
+        }
+        if let Some(latency) = &self.latency {
+            let (blind, words) = (!latency.has_judged(), latency.words());
+            metrics.push(self.metric("latency", blind, latency.bets().mean(), words));
+        }
+        metrics
+    }
+
+    fn metric(&self, name: &str, blind: bool, evidence: f64, words: String) -> MetricEvidence {
+        let state = match evidence / self.enough() {
+            part if part >= 1.0 => MetricState::Bad,
+            part if part >= SUSPECT => MetricState::Suspect,
+            _ if blind => MetricState::Blind,
+            _ => MetricState::Ok,
+        };
+        MetricEvidence { name: name.to_owned(), state, evidence, words }
+    }
+}
+
+fn share(pair: Pair) -> String {
+    format!("{} of {}", explain::thousands(pair.events), explain::thousands(pair.total))
 }

@@ -1,18 +1,30 @@
 //! Is this release bad? Counts in, verdict out; the same counts always give the same verdict.
 
 pub mod absolute;
-pub mod errors;
+pub mod assessment;
+pub mod bad;
+mod errors;
+mod explain;
+pub mod interval;
 pub mod judge;
+mod latency;
 mod nats;
 pub mod policy;
+pub mod promotion;
+mod ratio;
 pub mod reference;
+mod strata;
 pub mod tick;
 pub mod verdict;
+mod warmth;
 
 pub use absolute::AbsoluteTest;
-pub use errors::ErrorEvidence;
-pub use judge::{Assessment, BadTick, Judge};
+pub use assessment::{Assessment, Counts, MetricEvidence, MetricState};
+pub use bad::BadTick;
+pub use interval::Interval;
+pub use judge::Judge;
 pub use policy::{Boundary, JudgeMode, JudgePolicy, MetricKind, MetricSpec, OnBlind, Thresholds};
+pub use promotion::Need;
 pub use reference::Reference;
 pub use tick::{ArmCounts, BUCKETS, Pair, Reading, Sample, Tick};
 pub use verdict::Verdict;

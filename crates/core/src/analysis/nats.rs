@@ -1,41 +1,116 @@
-//! Logarithms of evidence as whole numbers, so that sums do not depend on order, batch or machine.
+//! Evidence as whole numbers: logarithms in units of 2^-32 nats, rounded down.
+//!
+//! Sums of whole numbers do not depend on the order of what is added, nor on the machine, so a
+//! decision replays to the bit. Rounding down only ever takes evidence away, so the bound on false
+//! alarms survives it. Nothing here may round to nearest, or add up floating-point logarithms.
 
-/// How many units make one nat.
-const UNIT: f64 = 4_294_967_296.0;
+/// Units in one nat.
+const UNITS: f64 = 4_294_967_296.0;
 
-/// A logarithm in units of 2^-32 nats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Nats(i64);
+/// The largest logarithm that is shown as a number; beyond it the number would be infinite.
+const NATS_MAX: f64 = 600.0;
 
-impl Nats {
-    /// The logarithm of a factor, rounded down: evidence is never made of rounding.
-    #[expect(clippy::cast_possible_truncation, reason = "clamped to what fits")]
-    pub(super) fn ln(factor: f64) -> Nats {
-        Nats((libm::log(factor) * UNIT).floor().clamp(-9e18, 9e18) as i64)
+/// A logarithm in units, surely not above the exact value.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a cast of floats saturates, and none is large"
+)]
+pub(super) fn down(nats: f64) -> i64 {
+    // One more unit covers the last digit of the floating-point value itself.
+    (libm::floor(nats * UNITS) as i64).saturating_sub(1)
+}
+
+/// What `K` bets have grown to, as logarithms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bets<const K: usize>([i128; K]);
+
+impl<const K: usize> Bets<K> {
+    /// Nothing has been seen.
+    pub(super) fn new() -> Bets<K> {
+        Bets([0; K])
     }
 
-    /// So many times.
-    #[must_use]
-    pub(super) fn times(self, count: u64) -> Nats {
-        let wide = i128::from(self.0) * i128::from(count);
-        let most = i128::from(i64::MAX);
-        Nats(i64::try_from(wide.clamp(-most, most)).unwrap_or(i64::MAX))
+    /// Multiplies each bet by its factor, so many times.
+    pub(super) fn add(&mut self, factors: &[i64; K], times: u64) {
+        for (sum, factor) in self.0.iter_mut().zip(factors) {
+            *sum = sum.saturating_add(i128::from(*factor) * i128::from(times));
+        }
     }
 
-    /// Both together.
-    #[must_use]
-    pub(super) fn plus(self, other: Nats) -> Nats {
-        Nats(self.0.saturating_add(other.0))
+    /// The logarithm of the largest bet, in nats: the mean is not above it.
+    pub(super) fn largest(&self) -> f64 {
+        nats(self.0.iter().copied().max().unwrap_or(0))
     }
 
-    /// As a number of nats.
-    #[expect(clippy::cast_precision_loss, reason = "people and thresholds need no more")]
-    pub(super) fn nats(self) -> f64 {
-        self.0 as f64 / UNIT
+    /// The logarithm of one of them, in nats.
+    pub(super) fn at(&self, index: usize) -> f64 {
+        self.0.get(index).map_or(0.0, |sum| nats(*sum))
     }
 
-    /// The factor itself; at most some 10^260, which is beyond any threshold.
-    pub(super) fn exp(self) -> f64 {
-        libm::exp(self.nats().min(600.0))
+    /// The mean of the bets: what a gambler holds who began with 1 and split it evenly.
+    pub(super) fn mean(&self) -> f64 {
+        self.mean_by(&[1.0 / as_f64(K as u64); K])
+    }
+
+    /// The mean with these shares, which add up to 1.
+    pub(super) fn mean_by(&self, shares: &[f64; K]) -> f64 {
+        let parts = self.0.iter().zip(shares);
+        parts.map(|(sum, share)| share * libm::exp(nats(*sum).min(NATS_MAX))).sum()
+    }
+}
+
+/// A count as a number; exact for all that can be counted in practice.
+#[expect(clippy::cast_precision_loss, reason = "counts of requests stay far below 2^52")]
+pub(super) fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+/// A number that is not negative as a count; saturates.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast of floats saturates"
+)]
+pub(super) fn as_count(number: f64) -> u64 {
+    number as u64
+}
+
+/// Units as nats, where bets are weighed or forecast.
+#[expect(clippy::cast_precision_loss, reason = "fifteen digits are enough for what is shown")]
+pub(super) fn nats(units: i128) -> f64 {
+    units as f64 / UNITS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_never_adds_evidence() {
+        for nats in [-3.7, -1e-12, 0.0, 1e-12, 0.1, 5.010_635_294_096_256] {
+            let error = nats - as_nats(down(nats));
+            assert!(error > 0.0 && error < 3.0 / UNITS, "{nats}: {error}");
+        }
+    }
+
+    #[test]
+    fn many_at_once_are_one_by_one() {
+        let factors = [down(0.3), down(-0.7)];
+        let (mut once, mut single) = (Bets::new(), Bets::new());
+        once.add(&factors, 1_000);
+        (0..1_000).for_each(|_| single.add(&factors, 1));
+        assert_eq!(once, single);
+        assert!((once.largest() - 300.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_mean_is_finite() {
+        let mut bets = Bets::new();
+        bets.add(&[i64::MAX, i64::MIN], u64::MAX);
+        assert!(bets.mean().is_finite() && bets.mean() > 1e200);
+    }
+
+    fn as_nats(units: i64) -> f64 {
+        nats(i128::from(units))
     }
 }

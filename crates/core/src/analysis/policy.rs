@@ -153,3 +153,30 @@ impl Default for JudgePolicy {
         }
     }
 }
+
+impl JudgePolicy {
+    /// How often an equal release may be taken back, between 0 and 1.
+    pub(super) fn alpha(&self) -> f64 {
+        f64::from(self.alpha_ppm.clamp(1, 500_000)) / 1e6
+    }
+
+    /// How often a bad release may be promoted, between 0 and 1.
+    pub(super) fn beta(&self) -> f64 {
+        f64::from(self.promote_beta_ppm.clamp(1, 500_000)) / 1e6
+    }
+
+    /// How many times as many errors as stable's are tolerated: at least as many.
+    pub(super) fn tolerated_ratio(&self) -> f64 {
+        f64::from(self.tolerated_ratio_thousandths.max(1_000)) / 1e3
+    }
+
+    /// From how many times as many errors on a release must not be promoted: more than as many.
+    pub(super) fn promote_ratio(&self) -> f64 {
+        f64::from(self.promote_ratio_thousandths.max(1_001)) / 1e3
+    }
+
+    /// Among how many metrics the budget of false alarms is shared.
+    pub(super) fn metrics(&self) -> u64 {
+        u64::from(self.errors) + u64::from(self.latency) + self.external.len() as u64
+    }
+}

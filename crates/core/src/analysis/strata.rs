@@ -1,0 +1,128 @@
+//! Requests that were divided with the same chance are alike: per chance, how many each release
+//! got and how many it failed. That is all that the evidence on errors depends on.
+
+use super::errors::{Odds, WORSE};
+use super::nats::{Bets, as_f64};
+use super::promotion::BETTER;
+use super::tick::{Pair, Tick};
+use crate::model::Share;
+use crate::model::traffic::WHOLE;
+
+/// What was seen, by the chance with which requests went to the canary.
+#[derive(Debug, Clone)]
+pub(super) struct Strata {
+    all: Vec<Stratum>,
+    /// The one that the last tick belonged to; the next one most likely does, too.
+    recent: usize,
+    tolerated_ratio: f64,
+    promote_ratio: f64,
+}
+
+/// Requests that were divided with one chance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stratum {
+    pub(super) weight: Share,
+    pub(super) canary: Pair,
+    pub(super) stable: Pair,
+    worse: Odds<8>,
+    better: Odds<3>,
+}
+
+impl Strata {
+    pub(super) fn new(tolerated_ratio: f64, promote_ratio: f64) -> Strata {
+        Strata { all: Vec::new(), recent: 0, tolerated_ratio, promote_ratio }
+    }
+
+    /// Takes a tick into account that was found to be sound.
+    pub(super) fn add(&mut self, tick: &Tick) {
+        let stratum = self.of(tick.weight);
+        for (pair, arm) in
+            [(&mut stratum.canary, &tick.canary), (&mut stratum.stable, &tick.stable)]
+        {
+            pair.total = pair.total.saturating_add(arm.requests);
+            pair.events = pair.events.saturating_add(arm.errors);
+        }
+    }
+
+    fn of(&mut self, weight: Share) -> &mut Stratum {
+        if self.all.get(self.recent).is_none_or(|recent| recent.weight != weight) {
+            self.recent = match self.all.binary_search_by_key(&weight, |one| one.weight) {
+                Ok(at) => at,
+                Err(at) => {
+                    let chance = f64::from(weight) / f64::from(WHOLE);
+                    let worse = Odds::new(&WORSE, self.tolerated_ratio, chance);
+                    let better = Odds::new(&BETTER, self.promote_ratio, chance);
+                    let (canary, stable) = (Pair::default(), Pair::default());
+                    self.all.insert(at, Stratum { weight, canary, stable, worse, better });
+                    at
+                }
+            };
+        }
+        &mut self.all[self.recent]
+    }
+
+    /// All of them, by weight; at most one for each weight there is.
+    pub(super) fn all(&self) -> &[Stratum] {
+        &self.all
+    }
+
+    /// The bets that the canary is worse than tolerated.
+    pub(super) fn worse(&self) -> Bets<8> {
+        let mut bets = Bets::new();
+        for stratum in &self.all {
+            bets.add(&stratum.worse.canary, stratum.canary.events);
+            bets.add(&stratum.worse.stable, stratum.stable.events);
+        }
+        bets
+    }
+
+    /// The bets that the canary is better than what must not be promoted.
+    pub(super) fn better(&self) -> Bets<3> {
+        let mut bets = Bets::new();
+        for stratum in &self.all {
+            bets.add(&stratum.better.canary, stratum.canary.events);
+            bets.add(&stratum.better.stable, stratum.stable.events);
+        }
+        bets
+    }
+
+    /// All of the canary.
+    pub(super) fn canary(&self) -> Pair {
+        sum(self.all.iter().map(|stratum| stratum.canary))
+    }
+
+    /// All of stable.
+    pub(super) fn stable(&self) -> Pair {
+        sum(self.all.iter().map(|stratum| stratum.stable))
+    }
+
+    /// The chance with which the latest requests went to the canary; 0 before the first.
+    pub(super) fn recent_chance(&self) -> f64 {
+        self.all.get(self.recent).map_or(0.0, Stratum::chance)
+    }
+
+    /// The share of the canary that was to be expected of all requests so far.
+    pub(super) fn expected_share(&self) -> f64 {
+        let (mut canary, mut all) = (0.0, 0.0);
+        for stratum in &self.all {
+            let requests = as_f64(stratum.canary.total) + as_f64(stratum.stable.total);
+            canary += stratum.chance() * requests;
+            all += requests;
+        }
+        if all > 0.0 { canary / all } else { 0.0 }
+    }
+}
+
+impl Stratum {
+    /// The chance with which a request went to the canary.
+    pub(super) fn chance(&self) -> f64 {
+        f64::from(self.weight) / f64::from(WHOLE)
+    }
+}
+
+fn sum(pairs: impl Iterator<Item = Pair>) -> Pair {
+    pairs.fold(Pair::default(), |sum, pair| Pair {
+        events: sum.events.saturating_add(pair.events),
+        total: sum.total.saturating_add(pair.total),
+    })
+}

@@ -1,0 +1,66 @@
+//! How far the comparison has come: when requests were seen, and whether the canary is warm.
+
+use super::policy::JudgePolicy;
+use super::tick::Tick;
+use crate::model::ids::Millis;
+
+/// Times and counts from which warm-up is told.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Warmth {
+    /// The newest tick.
+    pub(super) newest_ms: Millis,
+    /// The first tick with a request of either release.
+    first_ms: Option<Millis>,
+    /// The last one.
+    last_ms: Option<Millis>,
+    /// The first one with a request to the canary: its clock starts there.
+    canary_ms: Option<Millis>,
+    /// Requests to the canary, those of the newest time included.
+    canary: u64,
+    /// The time before the newest one, and the requests to the canary until then. Whether the
+    /// canary is warm depends on these alone: the order of ticks of one time does not matter, and
+    /// nothing counts that may have begun before.
+    before_ms: Millis,
+    canary_before: u64,
+}
+
+impl Warmth {
+    /// Takes a tick into account.
+    pub(super) fn add(&mut self, tick: &Tick) {
+        if tick.at_ms > self.newest_ms {
+            self.canary_before = self.canary;
+            self.before_ms = self.newest_ms;
+            self.newest_ms = tick.at_ms;
+        }
+        if tick.canary.requests > 0 || tick.stable.requests > 0 {
+            self.first_ms.get_or_insert(tick.at_ms);
+            self.last_ms = Some(tick.at_ms);
+        }
+        if tick.canary.requests > 0 {
+            self.canary_ms.get_or_insert(tick.at_ms);
+            self.canary = self.canary.saturating_add(tick.canary.requests);
+        }
+    }
+
+    /// Whether what is seen at the newest time counts for latency.
+    pub(super) fn is_warm(&self, policy: &JudgePolicy) -> bool {
+        let warm_ms = self.canary_ms.map(|first| first.saturating_add(policy.burn_in_ms));
+        let time = warm_ms.is_some_and(|warm_ms| self.before_ms >= warm_ms);
+        (policy.burn_in_ms == 0 || time) && self.canary_before >= policy.burn_in_requests
+    }
+
+    /// For how long the canary has answered.
+    pub(super) fn canary_for_ms(&self) -> Millis {
+        self.canary_ms.map_or(0, |first| self.newest_ms.saturating_sub(first))
+    }
+
+    /// For how long requests have been seen.
+    pub(super) fn seen_ms(&self) -> Millis {
+        self.first_ms.zip(self.last_ms).map_or(0, |(first, last)| last.saturating_sub(first))
+    }
+
+    /// For how long nobody has been seen.
+    pub(super) fn silent_ms(&self, now_ms: Millis) -> Millis {
+        self.last_ms.map_or(now_ms, |last| now_ms.saturating_sub(last))
+    }
+}
