@@ -20,6 +20,7 @@ use super::verdict::Verdict;
 use super::warmth::Warmth;
 use crate::model::ReleaseId;
 use crate::model::ids::Millis;
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 /// From which part of the evidence that is enough a release is under suspicion.
@@ -66,9 +67,9 @@ impl Judge {
     }
 
     /// Fixes the yardstick of latency, once; later ones change nothing.
-    pub fn refer(&mut self, reference: Reference) {
+    pub fn refer(&mut self, reference: impl Borrow<Reference>) {
         if let Some(latency) = &mut self.latency {
-            latency.refer(&reference);
+            latency.refer(reference.borrow());
         }
     }
 

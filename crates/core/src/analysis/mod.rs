@@ -3,6 +3,7 @@
 pub mod absolute;
 pub mod assessment;
 pub mod bad;
+pub mod boundary;
 mod errors;
 mod explain;
 pub mod interval;
