@@ -1,10 +1,10 @@
 //! An independent linter of plans: it shares no code with the planners and distrusts them. It
 //! walks every plan forward and, from each of its steps, back, and says what does not hold.
 
-use crate::model::{ReleaseId, Requests, StepId, TrafficState};
+use crate::model::{ReleaseId, StepId, TrafficState};
+use crate::plan::walk::Walk;
 use crate::plan::{Effect, Plan, Undo};
-use crate::schema::Wanted;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Something about a plan that must not be.
@@ -56,7 +56,7 @@ pub fn check(plan: &Plan, traffic: &TrafficState, running: &BTreeSet<ReleaseId>)
             note(step.id, "it has no way back and nobody accepted that");
         }
     }
-    walk(plan, &Walk::new(traffic, running), &mut notes);
+    walk(plan, &Walk::new(plan, traffic, running), &mut notes);
     notes
 }
 
@@ -82,76 +82,7 @@ fn harmless(plan: &Plan, effect: &Effect) -> bool {
     matches!(effect, Effect::EnsureInstances { release, count } if *count > 0 && release == &plan.to)
 }
 
-/// The little of the world that the walk keeps in mind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Walk {
-    running: BTreeSet<ReleaseId>,
-    traffic: TrafficState,
-    changes: BTreeMap<String, Wanted>,
-    /// The changes that requests had to wait for.
-    waited_for: BTreeSet<String>,
-}
-
-impl Walk {
-    fn new(traffic: &TrafficState, running: &BTreeSet<ReleaseId>) -> Walk {
-        Walk {
-            running: running.clone(),
-            traffic: traffic.clone(),
-            changes: BTreeMap::new(),
-            waited_for: BTreeSet::new(),
-        }
-    }
-
-    fn take(&mut self, effect: &Effect) -> Result<(), String> {
-        let held = matches!(self.traffic.requests, Requests::Held(_));
-        match effect {
-            Effect::EnsureInstances { release, count: 0 } => {
-                if self.traffic.releases().any(|named| named == release) {
-                    return Err(format!("{release} would be stopped while it gets requests"));
-                }
-                self.running.remove(release);
-            }
-            Effect::EnsureInstances { release, .. } => {
-                self.running.insert(release.clone());
-            }
-            Effect::EnsureTraffic { state, .. } => {
-                // What gets requests already gets no more of them: a plan that leaves a release
-                // which has died must not be refused because it has.
-                let gets_some = |release: &ReleaseId| self.traffic.releases().any(|r| r == release);
-                let missing = state
-                    .releases()
-                    .find(|release| !self.running.contains(*release) && !gets_some(release));
-                if let Some(release) = missing {
-                    return Err(format!("{release} would get requests without running"));
-                }
-                self.traffic = state.clone();
-            }
-            Effect::EnsureSchema { change, wanted } => {
-                let id = change.id.to_string();
-                if held {
-                    self.waited_for.insert(id.clone());
-                } else if self.waited_for.contains(&id) {
-                    return Err(
-                        "requests would flow while a change goes that they waited for".into()
-                    );
-                }
-                self.changes.insert(id, *wanted);
-            }
-            Effect::EnsureBackup { .. }
-            | Effect::Bake(_)
-            | Effect::Analysis(_)
-            | Effect::Approve { .. }
-                if held =>
-            {
-                return Err("requests would wait during something slow".to_owned());
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-fn walk(plan: &Plan, start: &Walk, notes: &mut Vec<Note>) {
+fn walk(plan: &Plan, start: &Walk<'_>, notes: &mut Vec<Note>) {
     let mut world = start.clone();
     let mut prefix = Vec::new();
     for step in &plan.steps {
@@ -169,17 +100,11 @@ fn walk(plan: &Plan, start: &Walk, notes: &mut Vec<Note>) {
                 }
             }
         }
-        let unmade = back.changes.values().all(|wanted| *wanted == Wanted::Unmade);
-        if back.traffic.split != start.traffic.split
-            || back.traffic.requests != start.traffic.requests
-            || !unmade
-        {
+        if !back.is_back_at(start) {
             notes.push(Note { step: step.id, what: "going back from here does not arrive".into() });
         }
     }
-    let arrived = world.traffic.split.only() == Some(&plan.to)
-        && world.traffic.requests == start.traffic.requests;
-    if !arrived {
+    if !world.has_arrived(start) {
         notes.push(Note { step: 0, what: format!("it does not end with {} serving", plan.to) });
     }
 }

@@ -1,14 +1,15 @@
-//! Planning a deploy: blue-green, with the schema's place in it decided by whether the release
-//! that serves survives the change.
+//! Planning a deploy: the new release starts beside the one that serves, and takes over as the
+//! strategy says. Where the one that serves does not survive the change of schema, requests wait.
 
-use crate::model::policy::{CheckSpec, ResourceSpec};
-use crate::model::{ChangeId, Environment, Release, ReleaseId, Requests, Split, TrafficState};
+use crate::model::policy::ResourceSpec;
+use crate::model::{Environment, Release, Requests};
+use crate::plan::exchange::{Exchange, Way};
 use crate::plan::refusal::Refusal;
 use crate::plan::steps::Steps;
 use crate::plan::{
-    Acceptance, Bake, Effect, Forecast, Intent, Plan, ResourceState, Undo, VerifyCheck,
+    Acceptance, Bake, Effect, Forecast, Intent, Plan, ResourceState, Undo, canary, rolling,
 };
-use crate::schema::{SchemaChange, SchemaPreview, Wanted};
+use crate::schema::SchemaPreview;
 
 /// What is wanted, and what was found out about it.
 #[derive(Debug, Clone)]
@@ -30,18 +31,32 @@ pub struct DeployRequest<'a> {
 /// [`Refusal`] with the reason; nothing has happened then.
 pub fn deploy(environment: &Environment, request: &DeployRequest<'_>) -> Result<Plan, Refusal> {
     refuse(environment, request)?;
-    let release = &request.release.id;
+    let policy = &environment.policy;
     let from = environment.history.live();
     let breaks = request.schema.map(SchemaPreview::breaks_old_code).unwrap_or_default();
     // In a downtime window nobody is served, so nobody needs to be held back.
     let served = !matches!(environment.traffic.requests, Requests::Maintenance { .. });
-    let must_hold = from.is_some() && !breaks.is_empty() && served;
-    let deploy = Deploy { environment, request, from, must_hold };
+    let exchange = Exchange {
+        environment,
+        from,
+        to: request.release,
+        schema: request.schema,
+        holds: from.is_some() && !breaks.is_empty() && served,
+        shown: true,
+        // What the schema went away from under it must not go on running.
+        stays: policy.abort_keep_ms != Some(0) && request.schema.is_none(),
+    };
+    let way = exchange.way()?;
+    if let (Way::ByShare(stable, _) | Way::ByInstance(stable, _), true) = (&way, exchange.holds) {
+        let (stable, release) = ((*stable).clone(), exchange.to().clone());
+        return Err(Refusal::WouldNotSurvive { stable, release, because: breaks });
+    }
+    let deploy = Deploy { exchange: &exchange, way: &way };
 
-    let mut steps = Steps::new(&environment.policy);
+    let mut steps = Steps::new(policy);
     deploy.prepare(&mut steps);
-    deploy.start_and_check(&mut steps);
-    deploy.switch(&mut steps);
+    deploy.share(&mut steps);
+    deploy.take_over(&mut steps);
     deploy.prove(&mut steps);
 
     let mut plan = Plan {
@@ -51,8 +66,8 @@ pub fn deploy(environment: &Environment, request: &DeployRequest<'_>) -> Result<
         based_on: environment.generation,
         intent: Intent::Deploy,
         from: from.cloned(),
-        to: release.clone(),
-        abort_on_deadline: environment.policy.abort_on_deadline,
+        to: exchange.to().clone(),
+        abort_on_deadline: policy.abort_on_deadline,
         steps: steps.done(),
         forecast: deploy.forecast(),
         report: deploy.report(&breaks),
@@ -78,179 +93,129 @@ fn refuse(environment: &Environment, request: &DeployRequest<'_>) -> Result<(), 
 }
 
 struct Deploy<'a> {
-    environment: &'a Environment,
-    request: &'a DeployRequest<'a>,
-    from: Option<&'a ReleaseId>,
-    must_hold: bool,
+    exchange: &'a Exchange<'a>,
+    way: &'a Way<'a>,
 }
 
 impl Deploy<'_> {
     /// What can be done while users notice nothing: the copy, infrastructure, and a schema change
     /// that the release in service survives.
     fn prepare(&self, steps: &mut Steps<'_>) {
-        if self.request.schema.is_some() {
-            let name = format!("g{}-before-{}", self.environment.generation.next(), self.to());
+        let exchange = self.exchange;
+        if exchange.schema.is_some() {
+            let generation = exchange.environment.generation.next();
+            let name = format!("g{generation}-before-{}", exchange.to());
             steps.add(Effect::EnsureBackup { name }, Undo::Nothing);
         }
-        for resource in &self.environment.policy.resources {
+        for resource in &exchange.policy().resources {
             steps.add_reversible(
                 self.resource(resource, ResourceState::Applied),
                 vec![self.resource(resource, ResourceState::Reverted)],
             );
         }
-        if !self.must_hold {
-            self.change_schema(steps);
+        if !exchange.holds {
+            exchange.change_schema(steps);
         }
     }
 
-    /// The new release runs beside the old one and shows at the preview address what it can do.
-    fn start_and_check(&self, steps: &mut Steps<'_>) {
-        let policy = &self.environment.policy;
-        let instances = |count| Effect::EnsureInstances { release: self.to().clone(), count };
-        steps.add_reversible(instances(policy.instances), vec![instances(0)]);
-        steps.add_reversible(
-            self.traffic(self.from, true, self.usual()),
-            vec![self.traffic(self.from, false, self.usual())],
-        );
-        let mut checks =
-            vec![VerifyCheck::Ready { release: self.to().clone(), count: policy.instances }];
-        let preview = |check: &CheckSpec| VerifyCheck::Preview {
-            check: check.clone(),
-            release: self.to().clone(),
+    /// The new release starts, shows what it can do, and, where the strategy says so, gets a part
+    /// of the requests.
+    fn share(&self, steps: &mut Steps<'_>) {
+        let exchange = self.exchange;
+        let instances = exchange.policy().instances;
+        let first = match self.way {
+            Way::AtOnce => instances,
+            Way::ByShare(_, canary) => canary::first_count(canary, instances),
+            Way::ByInstance(old, rolling) => {
+                rolling::first_count(rolling, instances, exchange.running(old))
+            }
         };
-        checks.extend(policy.checks.iter().map(preview));
-        steps.add(Effect::Verify { checks }, Undo::Nothing);
-        if policy.approve {
-            let question =
-                format!("switch {} from {} to {}?", self.environment.name, self.old(), self.to());
+        exchange.start(steps, first);
+        exchange.show(steps, first);
+        if exchange.policy().approve {
+            let name = &exchange.environment.name;
+            let question = format!("switch {name} from {} to {}?", self.old(), exchange.to());
             steps.add(Effect::Approve { question }, Undo::Nothing);
             // People think for hours. What died meanwhile is started before users are concerned.
-            steps.add(instances(policy.instances), Undo::Nothing);
+            steps.add(exchange.instances(first), Undo::Nothing);
+        }
+        match self.way {
+            Way::AtOnce => {}
+            Way::ByShare(stable, canary) => canary::climb(exchange, stable, canary, first, steps),
+            Way::ByInstance(old, rolling) => rolling::roll(exchange, old, rolling, first, steps),
         }
     }
 
-    /// From here on users are concerned: requests wait where the old release would not survive
-    /// the change, and the new release takes over.
-    fn switch(&self, steps: &mut Steps<'_>) {
-        let policy = &self.environment.policy;
-        let held = || self.traffic(self.from, true, Requests::Held(policy.hold));
-        if self.must_hold {
-            let mut undo = self.old_release_runs();
-            undo.push(self.traffic(self.from, true, self.usual()));
-            steps.add_reversible(held(), undo);
-            self.change_schema(steps);
+    /// The new release gets all requests, which wait where the old one would not survive the
+    /// change; everything else of the old one gives way then.
+    fn take_over(&self, steps: &mut Steps<'_>) {
+        let exchange = self.exchange;
+        if exchange.holds {
+            exchange.stop_roles(steps);
+            let held = exchange.state(exchange.from, true, exchange.meanwhile());
+            steps.add_reversible(exchange.traffic(held), exchange.traffic_back(exchange.usual()));
+            exchange.change_schema(steps);
         }
+        exchange.configure(steps);
         steps.add_reversible(
-            Effect::EnsureConfig { release: Some(self.to().clone()) },
-            vec![Effect::EnsureConfig { release: self.environment.config.clone() }],
+            exchange.traffic(exchange.state(Some(exchange.to()), true, exchange.usual())),
+            exchange.traffic_back(exchange.meanwhile()),
         );
-        let mut undo = self.old_release_runs();
-        undo.push(if self.must_hold {
-            held()
-        } else {
-            self.traffic(self.from, true, self.usual())
-        });
-        steps.add_reversible(self.traffic(Some(self.to()), true, self.usual()), undo);
-        if self.request.release.flags.document != self.environment.flags {
-            steps.add_reversible(
-                Effect::EnsureFlags { document: self.request.release.flags.document.clone() },
-                vec![Effect::EnsureFlags { document: self.environment.flags.clone() }],
-            );
+        exchange.set_flags(steps);
+        if !exchange.holds {
+            exchange.stop_roles(steps);
         }
+        exchange.start_roles(steps);
     }
 
     /// The new release is watched, and what it promised is verified.
     fn prove(&self, steps: &mut Steps<'_>) {
-        let policy = &self.environment.policy;
+        let exchange = self.exchange;
+        let policy = exchange.policy();
         if policy.bake_ms > 0 && self.watchable() {
             let bake = Bake {
-                release: self.to().clone(),
-                before: self.from.cloned(),
+                release: exchange.to().clone(),
+                before: exchange.from.cloned(),
                 duration_ms: policy.bake_ms,
                 error_floor: policy.error_floor,
             };
             steps.add(Effect::Bake(bake), Undo::Nothing);
         }
-        let mut checks = vec![
-            VerifyCheck::Traffic { state: self.state(Some(self.to()), true, self.usual()) },
-            VerifyCheck::Ready { release: self.to().clone(), count: policy.instances },
-            VerifyCheck::Config { release: self.to().clone() },
-            VerifyCheck::Flags { document: self.request.release.flags.document.clone() },
-        ];
-        if let Some(state) = &self.environment.schema {
-            let digest = self.request.schema.map_or(&state.digest, |schema| &schema.to).clone();
-            checks.extend([VerifyCheck::Schema { digest }, VerifyCheck::Integrity]);
-        }
-        steps.add(Effect::Verify { checks }, Undo::Nothing);
-    }
-
-    fn change_schema(&self, steps: &mut Steps<'_>) {
-        let Some(preview) = self.request.schema else { return };
-        let change = SchemaChange {
-            id: change_id(self.environment, steps.next_id()),
-            direction: preview.direction,
-            scripts: preview.scripts.clone(),
-            from: preview.from.clone(),
-            to: preview.to.clone(),
-            gone_max: preview.forecast.gone.iter().map(|gone| gone.count).sum(),
-        };
-        let ensure = |wanted| Effect::EnsureSchema { change: change.clone(), wanted };
-        steps.add_reversible(ensure(Wanted::Made), vec![ensure(Wanted::Unmade)]);
-    }
-
-    /// The old release may have died while the new one served: it must run before it gets traffic.
-    fn old_release_runs(&self) -> Vec<Effect> {
-        let count = self.environment.policy.instances;
-        let ensure =
-            |release: &ReleaseId| Effect::EnsureInstances { release: release.clone(), count };
-        self.from.map(ensure).into_iter().collect()
-    }
-
-    fn traffic(&self, to: Option<&ReleaseId>, preview: bool, requests: Requests) -> Effect {
-        let drain_ms_max = self.environment.policy.drain_ms_max;
-        Effect::EnsureTraffic { state: self.state(to, preview, requests), drain_ms_max }
-    }
-
-    fn state(&self, to: Option<&ReleaseId>, preview: bool, requests: Requests) -> TrafficState {
-        let split = to.map(Split::all_to).unwrap_or_default();
-        TrafficState::of(split, preview.then(|| self.to().clone()), requests)
-    }
-
-    /// What requests do before and after: flow, or see the page of an open downtime window.
-    fn usual(&self) -> Requests {
-        match &self.environment.traffic.requests {
-            page @ Requests::Maintenance { .. } => page.clone(),
-            Requests::Flowing | Requests::Held(_) => Requests::Flowing,
+        let serving = exchange.state(Some(exchange.to()), true, exchange.usual());
+        exchange.verify(steps, serving);
+        if matches!(self.way, Way::ByInstance(..)) {
+            exchange.stop_left(steps);
         }
     }
 
     /// Whether there are users whose requests could tell whether the release is good.
     fn watchable(&self) -> bool {
-        self.from.is_some() && self.usual() == Requests::Flowing
+        self.exchange.from.is_some() && self.exchange.usual() == Requests::Flowing
     }
 
     fn resource(&self, resource: &ResourceSpec, state: ResourceState) -> Effect {
-        Effect::EnsureResource { resource: resource.clone(), release: self.to().clone(), state }
+        let release = self.exchange.to().clone();
+        Effect::EnsureResource { resource: resource.clone(), release, state }
     }
 
     fn forecast(&self) -> Forecast {
-        let policy = &self.environment.policy;
-        let mut forecast = Forecast::without_schema(self.environment.observed_at);
-        if let Some(schema) = self.request.schema {
+        let policy = self.exchange.policy();
+        let mut forecast = Forecast::without_schema(self.exchange.environment.observed_at);
+        if let Some(schema) = self.exchange.schema {
             forecast.add_schema(&schema.forecast);
         }
         forecast.does_not_come_back.clone_from(&policy.does_not_come_back);
-        forecast.notice_ms_max = if self.must_hold { forecast.takes_ms + 100 } else { 0 };
-        forecast.takes_ms += 1_000;
+        forecast.notice_ms_max = if self.exchange.holds { forecast.takes_ms + 100 } else { 0 };
+        forecast.takes_ms += 1_000 + self.way.takes_ms(policy.instances);
         forecast
     }
 
     fn report(&self, breaks: &[String]) -> Vec<String> {
         let mut report = Vec::new();
-        if self.from.is_none() {
+        if self.exchange.from.is_none() {
             report.push("first deploy: going back leaves nobody serving, as now".to_owned());
         }
-        match (self.request.schema, self.must_hold) {
+        match (self.exchange.schema, self.exchange.holds) {
             (None, _) => report.push("no migration is pending: the schema stays".to_owned()),
             (Some(_), false) => report.push(format!(
                 "the schema changes first, since {} goes on working on it",
@@ -264,23 +229,15 @@ impl Deploy<'_> {
                 report.extend(breaks.iter().map(|why| format!("because {why}")));
             }
         }
+        report.extend(self.way.report(self.exchange.to()));
         report
             .push(format!("way back: every step is undone in reverse, ending with {}", self.old()));
         report
     }
 
-    fn to(&self) -> &ReleaseId {
-        &self.request.release.id
-    }
-
     fn old(&self) -> String {
-        self.from.map_or_else(|| "nobody".to_owned(), ToString::to_string)
+        self.exchange.from.map_or_else(|| "nobody".to_owned(), ToString::to_string)
     }
-}
-
-/// Names a change uniquely: a generation begins once, and a step is one of its plan.
-pub(super) fn change_id(environment: &Environment, step: u32) -> ChangeId {
-    ChangeId(format!("{}/{}/{step}", environment.name, environment.generation.next()))
 }
 
 #[cfg(test)]

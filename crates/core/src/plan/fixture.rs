@@ -5,7 +5,8 @@ use crate::model::environment::SchemaState;
 use crate::model::policy::{CheckSpec, ResourceSpec};
 use crate::model::{
     Authorities, Digest, Environment, FlagSet, Generation, HoldLimits, Instances, MigrationRef,
-    MigrationVersion, Policy, Release, ReleaseId, Requests, Source, Split, Strategy, TrafficState,
+    MigrationVersion, Policy, Release, ReleaseId, Requests, Role, Source, Split, Strategy,
+    TrafficState,
 };
 use crate::plan::{DeployRequest, Plan, RollbackRequest, deploy, rollback};
 use crate::run::{History, Verified};
@@ -58,6 +59,20 @@ pub(crate) fn release(id: &str) -> Release {
         created_by: "ann".into(),
         created_at: Timestamp::UNIX_EPOCH,
     }
+}
+
+/// A release that runs a worker and a cron beside the web.
+pub(crate) fn release_with_roles(id: &str) -> Release {
+    let role = |instances| Role { command: vec!["shop".into()], instances };
+    let roles = BTreeMap::from([("cron".to_owned(), role(1)), ("worker".to_owned(), role(3))]);
+    Release { roles, ..release(id) }
+}
+
+/// The roles that run of a release which has some.
+pub(crate) fn roles_run(environment: &mut Environment, id: &str) {
+    let run = |count| Instances { wanted: count, ready: count };
+    let roles = BTreeMap::from([("cron".to_owned(), run(1)), ("worker".to_owned(), run(2))]);
+    environment.roles.insert(id.into(), roles);
 }
 
 fn flags(id: &str) -> Digest {

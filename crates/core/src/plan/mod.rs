@@ -1,16 +1,20 @@
 //! Plans: fixed lists of steps, made by pure functions from what was observed and what is wanted.
 
+mod canary;
 pub mod check;
 pub mod commands;
 pub mod deploy;
 pub mod display;
 pub mod effect;
+mod exchange;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod forecast;
 pub mod refusal;
 pub mod rollback;
+mod rolling;
 mod steps;
+mod walk;
 
 pub use check::{Note, check};
 pub use commands::{ByHand, by_hand};

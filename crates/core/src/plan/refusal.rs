@@ -62,6 +62,29 @@ pub enum Refusal {
         /// What would be gone.
         gone: Vec<String>,
     },
+    /// The release in service would not survive the change of schema beside the new one.
+    #[error(
+        "{stable} would not survive the schema change while it shares the requests with {release}, \
+         because {}; deploy this one with strategy blue-green, which pauses requests, or split the \
+         migration",
+        list(.because)
+    )]
+    WouldNotSurvive {
+        /// The release in service.
+        stable: ReleaseId,
+        /// The release to deploy.
+        release: ReleaseId,
+        /// What it would miss.
+        because: Vec<String>,
+    },
+    /// The strategy's own steps make no plan.
+    #[error("strategy {strategy} makes no plan: {why}")]
+    NoSteps {
+        /// Which strategy.
+        strategy: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Ripcord may not do what the plan needs.
     #[error("this needs to act on {domain}, where the environment allows only `{authority}`")]
     NoAuthority {

@@ -1,12 +1,15 @@
 //! Planning a rollback from a finished release to an earlier verified one. Users come first:
-//! where the earlier release works on the schema as it is, traffic moves before anything else.
+//! where the earlier release works on the schema as it is, traffic moves before anything else. One
+//! that served a short while ago gets it at once, any other as the strategy says.
 
-use crate::model::{Environment, Release, ReleaseId, Requests, Split, TrafficState};
-use crate::plan::deploy::change_id;
+use crate::model::{Environment, Release, ReleaseId, Requests, Rolling};
+use crate::plan::exchange::{Exchange, Way};
 use crate::plan::refusal::Refusal;
 use crate::plan::steps::Steps;
-use crate::plan::{Effect, Forecast, Intent, Plan, ResourceState, Undo, VerifyCheck};
-use crate::schema::{SchemaChange, SchemaPreview, Wanted};
+use crate::plan::{
+    Effect, Forecast, Intent, Plan, ResourceState, Undo, VerifyCheck, canary, rolling,
+};
+use crate::schema::SchemaPreview;
 
 /// What is wanted, and what was found out about it.
 #[derive(Debug, Clone)]
@@ -27,24 +30,41 @@ pub struct RollbackRequest<'a> {
 /// [`Refusal`] with the reason; nothing has happened then.
 pub fn rollback(environment: &Environment, request: &RollbackRequest<'_>) -> Result<Plan, Refusal> {
     let from = refuse(environment, request)?;
+    let target = request.target;
     let breaks = request.schema.map(SchemaPreview::breaks_old_code).unwrap_or_default();
     let served = !matches!(environment.traffic.requests, Requests::Maintenance { .. });
-    let back = Back { environment, request, from, must_hold: !breaks.is_empty() && served };
+    let runs = environment.instances.get(&target.id).is_some_and(|target| target.wanted > 0);
+    let mut exchange = Exchange {
+        environment,
+        from: Some(from),
+        to: target,
+        schema: request.schema,
+        holds: !breaks.is_empty() && served,
+        shown: false,
+        stays: runs,
+    };
+    let inside = inside_window(environment, &target.id);
+    exchange.shown = !inside && !matches!(way(&exchange, inside), Way::AtOnce);
+    let back = Back { exchange: &exchange, way: way(&exchange, inside), inside, from, request };
 
     let mut steps = Steps::new(&environment.policy);
-    back.start(&mut steps);
-    back.flags(&mut steps);
-    if back.must_hold {
+    back.share(&mut steps);
+    exchange.set_flags(&mut steps);
+    if exchange.holds {
         back.backup(&mut steps);
+        exchange.stop_roles(&mut steps);
         back.hold(&mut steps);
-        back.change_schema(&mut steps);
-        back.config(&mut steps);
+        exchange.change_schema(&mut steps);
+        exchange.configure(&mut steps);
         back.move_traffic(&mut steps);
+        exchange.start_roles(&mut steps);
     } else {
         back.move_traffic(&mut steps);
-        back.config(&mut steps);
+        exchange.configure(&mut steps);
+        exchange.stop_roles(&mut steps);
+        exchange.start_roles(&mut steps);
         back.backup(&mut steps);
-        back.change_schema(&mut steps);
+        exchange.change_schema(&mut steps);
     }
     back.finish(&mut steps);
 
@@ -55,7 +75,7 @@ pub fn rollback(environment: &Environment, request: &RollbackRequest<'_>) -> Res
         based_on: environment.generation,
         intent: Intent::Rollback,
         from: Some(from.clone()),
-        to: request.target.id.clone(),
+        to: target.id.clone(),
         abort_on_deadline: true,
         steps: steps.done(),
         forecast: back.forecast(),
@@ -88,98 +108,115 @@ fn refuse<'a>(
     Ok(from)
 }
 
+/// How traffic returns. Nothing about a strategy is a reason not to go back: where its steps make
+/// no plan, or requests have to wait in any case, everything goes at one moment.
+fn way<'a>(exchange: &'a Exchange<'_>, inside: bool) -> Way<'a> {
+    let asked = exchange.policy().instances;
+    let warm = exchange.running(exchange.to()) >= asked;
+    match exchange.way() {
+        Ok(Way::ByShare(..)) if inside => Way::AtOnce,
+        // One that no longer runs in full cannot take over all at once.
+        Ok(Way::ByInstance(..)) if inside && warm => Way::AtOnce,
+        Ok(way) if !exchange.holds => way,
+        Ok(_) | Err(_) => Way::AtOnce,
+    }
+}
+
+/// Whether the target served recently enough to need no checks again.
+fn inside_window(environment: &Environment, target: &ReleaseId) -> bool {
+    let verified = &environment.history.verified;
+    let served = verified.iter().rev().find(|verified| &verified.release == target);
+    let Some(replaced_at) = served.and_then(|verified| verified.replaced_at) else {
+        return false;
+    };
+    let age = environment.observed_at.duration_since(replaced_at).as_millis();
+    age <= i128::from(environment.policy.rollback_window_ms)
+}
+
 struct Back<'a> {
-    environment: &'a Environment,
-    request: &'a RollbackRequest<'a>,
+    exchange: &'a Exchange<'a>,
+    way: Way<'a>,
+    inside: bool,
     from: &'a ReleaseId,
-    must_hold: bool,
+    request: &'a RollbackRequest<'a>,
 }
 
 impl Back<'_> {
-    /// The target runs, and shows again that it can where its window is over.
-    fn start(&self, steps: &mut Steps<'_>) {
-        let policy = &self.environment.policy;
-        let was_running = self.environment.instances.get(self.to()).is_some_and(|i| i.wanted > 0);
-        let instances = |count| Effect::EnsureInstances { release: self.to().clone(), count };
-        let undo = if was_running { Undo::Nothing } else { Undo::Apply(vec![instances(0)]) };
-        steps.add(instances(policy.instances), undo);
-        if self.inside_window() || policy.checks.is_empty() {
+    /// The target runs, shows again that it can where its window is over, and, where the strategy
+    /// says so, gets a part of the requests.
+    fn share(&self, steps: &mut Steps<'_>) {
+        let exchange = self.exchange;
+        let instances = exchange.policy().instances;
+        let least = match self.way {
+            Way::AtOnce => instances,
+            Way::ByShare(_, canary) => canary::first_count(canary, instances),
+            Way::ByInstance(old, rolling) => {
+                rolling::first_count(rolling, instances, exchange.running(old))
+            }
+        };
+        // What runs already goes on running.
+        let first = exchange.running(exchange.to()).clamp(least, instances.max(least));
+        exchange.start(steps, first);
+        match self.way {
+            Way::AtOnce => self.check(steps),
+            Way::ByShare(stable, canary) => {
+                exchange.show(steps, first);
+                canary::climb(exchange, stable, canary, first, steps);
+            }
+            Way::ByInstance(old, rolling) if self.inside => {
+                // It was judged before, and not long ago.
+                let rolling = Rolling { pause_ms: 0, ..rolling.clone() };
+                rolling::roll(exchange, old, &rolling, first, steps);
+            }
+            Way::ByInstance(old, rolling) => {
+                exchange.show(steps, first);
+                rolling::roll(exchange, old, rolling, first, steps);
+            }
+        }
+    }
+
+    fn check(&self, steps: &mut Steps<'_>) {
+        let (exchange, checks) = (self.exchange, &self.exchange.policy().checks);
+        if self.inside || checks.is_empty() {
             return;
         }
         steps.add_reversible(
-            self.traffic(self.from, Some(self.to()), self.usual()),
-            vec![self.traffic(self.from, None, self.usual())],
+            exchange.traffic(exchange.state(exchange.from, true, exchange.usual())),
+            vec![exchange.traffic(exchange.state(exchange.from, false, exchange.usual()))],
         );
-        let checks = policy
-            .checks
+        let release = exchange.to();
+        let checks = checks
             .iter()
-            .map(|check| VerifyCheck::Preview { check: check.clone(), release: self.to().clone() });
+            .map(|check| VerifyCheck::Preview { check: check.clone(), release: release.clone() });
         steps.add(Effect::Verify { checks: checks.collect() }, Undo::Nothing);
-    }
-
-    fn flags(&self, steps: &mut Steps<'_>) {
-        let document = &self.request.target.flags.document;
-        if document != &self.environment.flags {
-            steps.add_reversible(
-                Effect::EnsureFlags { document: document.clone() },
-                vec![Effect::EnsureFlags { document: self.environment.flags.clone() }],
-            );
-        }
     }
 
     fn backup(&self, steps: &mut Steps<'_>) {
         if self.request.schema.is_some() && self.request.room_for_a_copy {
-            let generation = self.environment.generation.next();
-            let name = format!("g{generation}-before-return-to-{}", self.to());
+            let generation = self.exchange.environment.generation.next();
+            let name = format!("g{generation}-before-return-to-{}", self.exchange.to());
             steps.add(Effect::EnsureBackup { name }, Undo::Nothing);
         }
     }
 
     fn hold(&self, steps: &mut Steps<'_>) {
-        let held = Requests::Held(self.environment.policy.hold);
-        steps.add_reversible(
-            self.traffic(self.from, None, held),
-            vec![self.left_release_runs(), self.traffic(self.from, None, self.usual())],
-        );
-    }
-
-    fn change_schema(&self, steps: &mut Steps<'_>) {
-        let Some(preview) = self.request.schema else { return };
-        let change = SchemaChange {
-            id: change_id(self.environment, steps.next_id()),
-            direction: preview.direction,
-            scripts: preview.scripts.clone(),
-            from: preview.from.clone(),
-            to: preview.to.clone(),
-            gone_max: 0,
-        };
-        let ensure = |wanted| Effect::EnsureSchema { change: change.clone(), wanted };
-        steps.add_reversible(ensure(Wanted::Made), vec![ensure(Wanted::Unmade)]);
-    }
-
-    fn config(&self, steps: &mut Steps<'_>) {
-        steps.add_reversible(
-            Effect::EnsureConfig { release: Some(self.to().clone()) },
-            vec![Effect::EnsureConfig { release: self.environment.config.clone() }],
-        );
+        let exchange = self.exchange;
+        let held = exchange.state(exchange.from, false, exchange.meanwhile());
+        let undo = exchange.traffic_back(exchange.usual());
+        steps.add_reversible(exchange.traffic(held), undo);
     }
 
     fn move_traffic(&self, steps: &mut Steps<'_>) {
-        let requests = if self.must_hold {
-            Requests::Held(self.environment.policy.hold)
-        } else {
-            self.usual()
-        };
-        steps.add_reversible(
-            self.traffic(self.to(), None, self.usual()),
-            vec![self.left_release_runs(), self.traffic(self.from, None, requests)],
-        );
+        let exchange = self.exchange;
+        let moved = exchange.state(Some(exchange.to()), false, exchange.usual());
+        let undo = exchange.traffic_back(exchange.meanwhile());
+        steps.add_reversible(exchange.traffic(moved), undo);
     }
 
     /// Infrastructure returns, everything is verified, and the release that was left stops.
     fn finish(&self, steps: &mut Steps<'_>) {
-        let policy = &self.environment.policy;
-        for resource in policy.resources.iter().rev() {
+        let exchange = self.exchange;
+        for resource in exchange.policy().resources.iter().rev() {
             let ensure = |state| Effect::EnsureResource {
                 resource: resource.clone(),
                 release: self.from.clone(),
@@ -188,73 +225,33 @@ impl Back<'_> {
             let undo = vec![ensure(ResourceState::Applied)];
             steps.add_reversible(ensure(ResourceState::Reverted), undo);
         }
-        let mut checks = vec![
-            VerifyCheck::Traffic { state: state(self.to(), None, self.usual()) },
-            VerifyCheck::Ready { release: self.to().clone(), count: policy.instances },
-            VerifyCheck::Config { release: self.to().clone() },
-            VerifyCheck::Flags { document: self.request.target.flags.document.clone() },
-        ];
-        if let Some(state) = &self.environment.schema {
-            let digest = self.request.schema.map_or(&state.digest, |schema| &schema.to).clone();
-            checks.extend([VerifyCheck::Schema { digest }, VerifyCheck::Integrity]);
-        }
-        steps.add(Effect::Verify { checks }, Undo::Nothing);
-        steps.add_reversible(
-            Effect::EnsureInstances { release: self.from.clone(), count: 0 },
-            vec![self.left_release_runs()],
-        );
-    }
-
-    fn left_release_runs(&self) -> Effect {
-        let count = self.environment.policy.instances;
-        Effect::EnsureInstances { release: self.from.clone(), count }
-    }
-
-    fn traffic(&self, to: &ReleaseId, preview: Option<&ReleaseId>, requests: Requests) -> Effect {
-        let drain_ms_max = self.environment.policy.drain_ms_max;
-        Effect::EnsureTraffic { state: state(to, preview, requests), drain_ms_max }
-    }
-
-    /// What requests do before and after: flow, or see the page of an open downtime window.
-    fn usual(&self) -> Requests {
-        match &self.environment.traffic.requests {
-            page @ Requests::Maintenance { .. } => page.clone(),
-            Requests::Flowing | Requests::Held(_) => Requests::Flowing,
-        }
-    }
-
-    /// Whether the target served recently enough to need no checks again.
-    fn inside_window(&self) -> bool {
-        let verified = &self.environment.history.verified;
-        let served = verified.iter().rev().find(|verified| &verified.release == self.to());
-        let Some(replaced_at) = served.and_then(|verified| verified.replaced_at) else {
-            return false;
-        };
-        let age = self.environment.observed_at.duration_since(replaced_at).as_millis();
-        age <= i128::from(self.environment.policy.rollback_window_ms)
+        let serving = exchange.state(Some(exchange.to()), false, exchange.usual());
+        exchange.verify(steps, serving);
+        exchange.stop_left(steps);
     }
 
     fn forecast(&self) -> Forecast {
-        let mut forecast = Forecast::without_schema(self.environment.observed_at);
+        let policy = self.exchange.policy();
+        let mut forecast = Forecast::without_schema(self.exchange.environment.observed_at);
         if let Some(schema) = self.request.schema {
             forecast.add_schema(&schema.forecast);
         }
-        forecast.does_not_come_back.clone_from(&self.environment.policy.does_not_come_back);
-        forecast.notice_ms_max = if self.must_hold { forecast.takes_ms + 100 } else { 0 };
-        forecast.takes_ms += 500;
+        forecast.does_not_come_back.clone_from(&policy.does_not_come_back);
+        forecast.notice_ms_max = if self.exchange.holds { forecast.takes_ms + 100 } else { 0 };
+        let shares_ms = if self.inside { 0 } else { self.way.takes_ms(policy.instances) };
+        forecast.takes_ms += 500 + shares_ms;
         forecast
     }
 
     fn report(&self, breaks: &[String]) -> Vec<String> {
-        let mut report = vec![match (self.request.schema, self.must_hold) {
-            (None, _) => format!("{} runs on the schema as it is: traffic goes first", self.to()),
-            (Some(_), false) => format!(
-                "{} works on the schema as it is: traffic goes first, the schema follows",
-                self.to()
-            ),
+        let to = self.exchange.to();
+        let mut report = vec![match (self.request.schema, self.exchange.holds) {
+            (None, _) => format!("{to} runs on the schema as it is: traffic goes first"),
+            (Some(_), false) => {
+                format!("{to} works on the schema as it is: traffic goes first, the schema follows")
+            }
             (Some(_), true) => format!(
-                "{} does not work on the schema as it is, so requests wait while it is taken back",
-                self.to()
+                "{to} does not work on the schema as it is, so requests wait while it is taken back"
             ),
         }];
         report.extend(breaks.iter().map(|why| format!("because {why}")));
@@ -265,18 +262,11 @@ impl Back<'_> {
                     .to_owned(),
             );
         }
-        let window = if self.inside_window() { "inside" } else { "outside" };
-        report.push(format!("{} is {window} its rollback window", self.to()));
+        let window = if self.inside { "inside" } else { "outside" };
+        report.push(format!("{to} is {window} its rollback window"));
+        report.extend(self.way.report(to));
         report
     }
-
-    fn to(&self) -> &ReleaseId {
-        &self.request.target.id
-    }
-}
-
-fn state(to: &ReleaseId, preview: Option<&ReleaseId>, requests: Requests) -> TrafficState {
-    TrafficState::of(Split::all_to(to), preview.cloned(), requests)
 }
 
 #[cfg(test)]

@@ -39,6 +39,22 @@ impl From<Refusal> for Failure {
                 "write a down script, or let a named person accept the loss: \
                  `--accept-loss --reason WHY`",
             ),
+            Refusal::WouldNotSurvive { .. } => (
+                Code::WouldNotSurvive,
+                "`strategy = \"blue-green\"` in ripcord.toml for this release; or two releases, the \
+                 first of which only adds",
+            ),
+            Refusal::NoSteps { .. } => {
+                (Code::ConfigContradiction, "mend the steps of the environment in ripcord.toml")
+            }
+            Refusal::WouldNotSurvive { .. } => (
+                Code::MigrationRefused,
+                "set strategy = \"blue-green\" for this release, or split the migration into one \
+                 that adds now and one that removes later",
+            ),
+            Refusal::NoSteps { .. } => {
+                (Code::ConfigContradiction, "mend the strategy under [environments.NAME]")
+            }
             Refusal::NoAuthority { .. } => (
                 Code::NoAuthority,
                 "`ripcord plan deploy` or `ripcord plan rollback` lists what to carry out yourself; \
