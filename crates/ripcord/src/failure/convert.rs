@@ -47,14 +47,6 @@ impl From<Refusal> for Failure {
             Refusal::NoSteps { .. } => {
                 (Code::ConfigContradiction, "mend the steps of the environment in ripcord.toml")
             }
-            Refusal::WouldNotSurvive { .. } => (
-                Code::MigrationRefused,
-                "set strategy = \"blue-green\" for this release, or split the migration into one \
-                 that adds now and one that removes later",
-            ),
-            Refusal::NoSteps { .. } => {
-                (Code::ConfigContradiction, "mend the strategy under [environments.NAME]")
-            }
             Refusal::NoAuthority { .. } => (
                 Code::NoAuthority,
                 "`ripcord plan deploy` or `ripcord plan rollback` lists what to carry out yourself; \
