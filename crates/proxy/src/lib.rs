@@ -12,13 +12,19 @@
 //!   the proxy comes back with it, or refuses to start. It never starts empty by mistake.
 //! - **The past cannot speak.** A state under an older fence, or of an older generation, is
 //!   refused; a generation names one content.
+//! - **What nobody watches ends.** A state may hold on a lease; when nobody renews it, the proxy
+//!   goes by itself to the split that the lease names, and says so.
+//! - **What is counted can be compared.** A request is counted under the state by whose chance it
+//!   was assigned, once, by its first attempt, and while it hangs, too.
 //! - **Nothing is sent twice that may have been acted on**, and nothing waits without a bound.
 //!
 //! # The way of a request
 //! `serve` admits it through the `gate` (waiting in `hold` while requests are held), `table`
 //! chooses its release, `forward` sends it over a connection of the target's `pool`, and the
 //! answer's body (`answer_body`) keeps it inside the release until the last byte. `board` is the
-//! other side: it takes states from `control`, saves them in `store` and drains.
+//! other side: it takes states from `control`, saves them in `store` and drains, and `board::lease`
+//! does so when nobody else does. How the table draws is in `draw` and `rule`; `trial` is the part
+//! of one request in the comparison that `period` counts.
 //!
 //! # At 3 a.m.
 //! Every answer made by the proxy itself has an `x-ripcord-error` header that says which of its

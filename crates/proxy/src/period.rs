@@ -70,8 +70,7 @@ pub struct Arm {
     /// How many requests were not answered within a bucket: those in flight that are older than
     /// the bucket's end, and those given up or cut off when they were. See [`Arm::overdue`].
     pub overdue: Vec<(u16, u64)>,
-    /// All requests, whoever they were of. This divided by the sum over all releases is the
-    /// measured share, to be put beside the one that was asked for.
+    /// All requests, whoever they were of. See [`Period::measured_share`].
     pub requests_all: u64,
     /// All of their errors.
     pub errors_all: u64,
@@ -79,6 +78,17 @@ pub struct Arm {
     /// independent draw and are in no other count: who has no key is no user, and a single
     /// crawler would outweigh a thousand of them.
     pub keyless: u64,
+}
+
+impl Period {
+    /// The part of all requests that the release really got, to be put beside its share in the
+    /// split. None as long as there were no requests.
+    pub fn measured_share(&self, release: &ReleaseName) -> Option<Share> {
+        let all: u64 = self.arms.values().map(|arm| arm.requests_all).sum();
+        let own = self.arms.get(release).map_or(0, |arm| arm.requests_all);
+        let share = u128::from(own) * u128::from(Share::ALL.0);
+        u16::try_from(share.checked_div(u128::from(all))?).ok().map(Share)
+    }
 }
 
 impl Arm {
@@ -238,6 +248,10 @@ mod tests {
         serde_json::from_str(&text).unwrap()
     }
 
+    fn name(name: &str) -> ReleaseName {
+        ReleaseName::new(name).unwrap()
+    }
+
     const STICKY: &str =
         r#"{"sticky":{"canary":"b","salt":"s","key":{"header":{"name":"x-user"}}}}"#;
 
@@ -316,6 +330,8 @@ mod tests {
         world.answer(bob, true);
         world.answer(Who::Keyless, false);
         world.check([2, 2, 1, 6, 3, 1]);
+        assert_eq!(world.period.read(Duration::ZERO).measured_share(&name("b")), Some(Share::ALL));
+        assert_eq!(world.period.read(Duration::ZERO).measured_share(&name("a")), Some(Share::NONE));
         // At the next step Bob is heard again. Ada has said what she had to say.
         let next = world.next(STICKY, 1_000);
         next.answer(ada, false);
@@ -336,6 +352,7 @@ mod tests {
         same.check([1, 1, 0, 1, 0, 0]);
         let raised = same.next("\"independent\"", 501);
         raised.check([0; 6]);
+        assert_eq!(raised.period.read(Duration::ZERO).measured_share(&name("b")), None);
         let exact = raised.next("\"exact\"", 501);
         let numbers = [&world, &same, &raised, &exact].map(|world| world.period.number);
         assert_eq!(numbers, [0, 0, 1, 2]);

@@ -166,8 +166,10 @@ async fn users_are_counted_once_beside_all_their_requests() {
     assert_eq!(canary.errors + stable.errors, 1, "the one user who met errors, once");
     assert_eq!(canary.keyless + stable.keyless, 200);
     assert_eq!(canary.errors_all + stable.errors_all, 202);
-    let share = canary.requests_all * 100 / (canary.requests_all + stable.requests_all);
-    assert!((10..45).contains(&share), "asked for 25 % and measured {share} % of requests");
+    let measured = period.measured_share(&name("b")).unwrap();
+    let all = canary.requests_all + stable.requests_all;
+    assert_eq!(u64::from(measured.0), canary.requests_all * 10_000 / all);
+    assert!((1_000..4_500).contains(&measured.0), "asked for 25 %, measured {measured:?}");
 }
 
 /// Whether user 7 is the canary's, by the error that only they reported.

@@ -285,6 +285,9 @@ async fn connections_to_a_target_are_bounded() {
     assert_eq!(soon.await.unwrap().unwrap().status, 200);
     let refused = get(address, "/").await.unwrap();
     assert_eq!((refused.status, refused.error()), (503, Some("target_busy")));
+    let periods = world.ask(|control| control.periods()).await.unwrap().periods;
+    let arm = &periods[0].arms[&crate::world::name("a")];
+    assert_eq!(arm.errors, 1, "a release that is too busy has failed its user: {arm:?}");
     for slow in [late, waits] {
         assert_eq!(slow.await.unwrap().unwrap().status, 200);
     }

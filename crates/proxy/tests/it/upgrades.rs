@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use ripcord_proxy::Limits;
+use ripcord_proxy::{Lease, Limits, Share, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::backend::Backend;
 use crate::client::Client;
-use crate::world::{World, state};
+use crate::world::{World, name, state};
 
 const GRACE_MS: u64 = 400;
 
@@ -62,7 +62,7 @@ async fn scenario_06_upgraded_connections() {
     let mut foreign = upgrade(&world, "chat/1").await;
     echo(&mut foreign, b"any bytes").await;
     let observed = world.ask(|control| control.observe()).await.unwrap();
-    let inside = observed.in_flight[&crate::world::name("a")];
+    let inside = observed.in_flight[&name("a")];
     assert_eq!((inside.live, inside.upgraded), (0, 10), "{inside:?}");
 
     let issued = Instant::now();
@@ -113,9 +113,8 @@ async fn an_upgraded_connection_of_a_release_that_stays_is_left_alone() {
     world.apply(state(1, &[("a", &a), ("b", &b)]), 1_000).await.unwrap();
     let mut client = upgrade(&world, "websocket").await;
     let mut split = state(2, &[("a", &a), ("b", &b)]);
-    split.split = [("a", 5_000), ("b", 5_000)]
-        .map(|(name, share)| (crate::world::name(name), ripcord_proxy::Share(share)))
-        .into();
+    split.split =
+        [("a", 5_000), ("b", 5_000)].map(|(release, share)| (name(release), Share(share))).into();
     world.apply(split, 1_000).await.unwrap();
     tokio::time::sleep(Duration::from_millis(GRACE_MS + 100)).await;
     echo(&mut client, FRAME).await;
@@ -154,4 +153,20 @@ async fn http2_is_not_tunnelled() {
     let wish = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: x\r\n";
     let answer = client.request("GET", "/headers", wish, "").await.unwrap();
     assert!(answer.status == 200 && !answer.body.contains("h2"), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lapsed_lease_closes_them_too() {
+    let world = world().await;
+    let (a, b) = (Backend::start("a").await, Backend::start("b").await);
+    let lease = Some(Lease { ms: 1_000, lapse: [(name("b"), Share::ALL)].into() });
+    let given = State { lease, ..state(1, &[("a", &a), ("b", &b)]) };
+    let issued = Instant::now();
+    world.apply(given, 1_000).await.unwrap();
+    let mut client = upgrade(&world, "websocket").await;
+    echo(&mut client, FRAME).await;
+    let (said, at) = rest(client).await;
+    assert_eq!(said, CLOSE_1001);
+    let after = (at - issued).as_millis();
+    assert!((1_000..1_000 + u128::from(GRACE_MS) + 250).contains(&after), "{after} ms");
 }
