@@ -344,6 +344,10 @@ pub struct Question {
     pub query: String,
     /// The release that `{release}` in it stands for.
     pub release: ReleaseId,
+    /// The release that `{stable}` in it stands for.
+    pub stable: ReleaseId,
+    /// The time that `{window}` in it stands for.
+    pub window_ms: Millis,
 }
 
 /// What a source said.

@@ -45,8 +45,8 @@ impl<'a> External<'a> {
     ) -> External<'a> {
         let rounds = specs.iter().map(|spec| Round {
             spec,
-            canary: questions(spec, canary),
-            stable: questions(spec, stable),
+            canary: questions(spec, canary, stable),
+            stable: questions(spec, stable, stable),
             due_ms: 0,
             began_ms: None,
             answers: BTreeMap::new(),
@@ -75,7 +75,7 @@ impl<'a> External<'a> {
     }
 }
 
-fn questions(spec: &MetricSpec, release: &ReleaseId) -> [Question; 2] {
+fn questions(spec: &MetricSpec, release: &ReleaseId, stable: &ReleaseId) -> [Question; 2] {
     let (first, second) = match &spec.kind {
         MetricKind::Counters { errors, requests } => (errors, requests),
         MetricKind::Gauge { value, .. } => (value, value),
@@ -84,6 +84,8 @@ fn questions(spec: &MetricSpec, release: &ReleaseId) -> [Question; 2] {
         source: spec.source.clone(),
         query: query.clone(),
         release: release.clone(),
+        stable: stable.clone(),
+        window_ms: spec.every_ms,
     })
 }
 

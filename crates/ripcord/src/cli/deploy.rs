@@ -3,6 +3,7 @@
 use crate::api::WishKind;
 use crate::cli::context::{Context, release_id};
 use crate::cli::follow::{Ended, follow, waits};
+use crate::controller::{Request, Verb};
 use crate::failure::{Code, Failure};
 use crate::terminal;
 use ripcord_core::model::ReleaseId;
@@ -25,6 +26,9 @@ pub(crate) struct Args {
     /// Return at once instead of following the plan
     #[arg(long)]
     detach: bool,
+    /// Abort the deploy that is under way, if one is, and go on from what served before it
+    #[arg(long)]
+    supersede: bool,
     /// How long to wait for the end of another operation, in seconds
     #[arg(long, default_value_t = 0, value_name = "SECONDS")]
     wait: u64,
@@ -40,8 +44,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         lock: Duration::from_secs(args.wait),
         person: Duration::from_secs(args.timeout),
     };
+    if args.supersede {
+        supersede(&wish, context)?;
+    }
     carry_out(&wish, patience, context)
 }
+
+/// How long a deploy that is superseded may take to go back.
+const SUPERSEDE_LONGEST: Duration = Duration::from_mins(10);
 
 /// How long a command waits for others.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +81,31 @@ fn newest(context: &Context) -> Result<ReleaseId, Failure> {
         Failure::new(Code::UnknownRelease, "there is no release yet")
             .hint("freeze one with `ripcord release create`")
     })
+}
+
+/// Aborts the deploy that is under way and waits until everything is as before it.
+fn supersede(wish: &WishKind, context: &Context) -> Result<(), Failure> {
+    let client = context.client()?;
+    let environment = context.environment()?;
+    let what = match wish {
+        WishKind::Deploy { release, .. } => release.to_string(),
+        WishKind::Rollback { .. } => "a rollback".to_owned(),
+    };
+    let reason = format!("superseded by {what}");
+    let request = Request { verb: Verb::Abort, by: context.by.clone(), reason };
+    if !client.request(&environment, &request)?.taken {
+        return Ok(());
+    }
+    let began = Instant::now();
+    while let Some(operation) = client.status(&environment)?.operation {
+        if began.elapsed() >= SUPERSEDE_LONGEST {
+            let what = format!("{} is still on its way back: {}", operation.to, operation.doing);
+            return Err(Failure::new(Code::OperationRunning, what)
+                .hint("follow it with `ripcord status --watch`, then deploy again"));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
 }
 
 /// Plans a wish, shows the plan, starts it and follows it to its end.

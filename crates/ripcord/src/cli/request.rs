@@ -7,6 +7,7 @@ use crate::cli::follow::follow;
 use crate::controller::{Request, Verb};
 use crate::failure::{Code, Failure};
 use crate::terminal;
+use ripcord_core::model::StepId;
 use ripcord_core::run::{Event, Outcome};
 use serde_json::json;
 use std::time::Duration;
@@ -49,10 +50,24 @@ pub(crate) struct Retry {
     detach: bool,
 }
 
+/// Go on from an earlier step of a canary: its weight is set again and the steps after it follow
+#[derive(Debug, clap::Args)]
+pub(crate) struct Jump {
+    /// The number of the step, as `ripcord status` and the plan show it
+    step: StepId,
+}
+
 pub(crate) fn promote(args: &Promote, context: &Context) -> Result<(), Failure> {
-    // In blue-green there is one step to the whole, so promoting and promoting fully are one.
-    let done = if args.full { "promoted fully" } else { "promoted" };
-    say(context, Verb::Promote, "", done)
+    if args.full {
+        say(context, Verb::PromoteFully, "", "promoted fully")
+    } else {
+        say(context, Verb::Promote, "", "promoted")
+    }
+}
+
+pub(crate) fn jump(args: &Jump, context: &Context) -> Result<(), Failure> {
+    let done = format!("going on from step {}", args.step);
+    say(context, Verb::Jump { to: args.step }, "", &done)
 }
 
 pub(crate) fn pause(args: &Pause, context: &Context) -> Result<(), Failure> {

@@ -6,12 +6,13 @@ use crate::controller::past::Past;
 use crate::controller::registry::Registry;
 use crate::store::Store;
 use crate::world::{
-    CommandResources, ConfigurationInForce, EnvironmentLayout, FenceFile, FlagsInForce, Layout,
-    PreviewChecks, ProxyTraffic, SystemClock,
+    AskedSources, CommandResources, ConfigurationInForce, EnvironmentLayout, FenceFile,
+    FlagsInForce, Layout, PreviewChecks, ProxyTraffic, SystemClock,
 };
 use ripcord_core::model::EnvironmentName;
 use ripcord_databases::sqlite::{SqliteDatabase, SqliteOptions};
 use ripcord_engine::{Ledger, LedgerError, World};
+use ripcord_integrations::Sources;
 use ripcord_platforms::{ProcessOptions, ProcessPlatform};
 use std::ffi::OsString;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
@@ -30,6 +31,7 @@ pub(crate) struct EnvironmentControl {
     flags: FlagsInForce,
     resources: CommandResources,
     checks: PreviewChecks,
+    metrics: AskedSources,
     clock: SystemClock,
     /// Held while a plan is being started, so that two cannot start at once.
     pub(crate) starting: Mutex<()>,
@@ -96,6 +98,7 @@ impl EnvironmentControl {
                 environment: name.clone(),
                 preview: current().preview,
             },
+            metrics: AskedSources::new(name.clone(), Sources::default()),
             clock: SystemClock::new(),
             starting: Mutex::new(()),
             past: Mutex::default(),
@@ -117,6 +120,7 @@ impl EnvironmentControl {
             flags: &self.flags,
             resources: &self.resources,
             checks: &self.checks,
+            metrics: &self.metrics,
             clock: &self.clock,
         }
     }

@@ -70,7 +70,12 @@ fn execute(
 ) -> Result<Halt, ExecuteError> {
     let shutdown = || controller.shutdown.load(Ordering::SeqCst);
     let ledger = Plugged { ledger: &controller.ledger, point: &controller.crash };
-    let halt = Runner::new(plan, &ledger, environment.world(), &shutdown).after(before).run();
+    let runner = Runner::new(plan, &ledger, environment.world(), &shutdown).after(before);
+    let halt = runner.run();
+    if let Ok(Halt::Hold(_)) = halt {
+        // Whoever waits for a person still watches.
+        runner.tend();
+    }
     environment.wake();
     halt
 }

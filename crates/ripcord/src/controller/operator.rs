@@ -4,6 +4,7 @@
 use crate::controller::Controller;
 use crate::controller::environment::EnvironmentControl;
 use crate::failure::{Code, Failure};
+use ripcord_core::model::StepId;
 use ripcord_core::plan::{Intent, Plan};
 use ripcord_core::run::Event;
 use ripcord_engine::control::{self, RequestError};
@@ -20,6 +21,13 @@ pub(crate) enum Verb {
     Resume,
     /// Approve, and end waiting.
     Promote,
+    /// End all waiting and watching of the plan.
+    PromoteFully,
+    /// Go on from an earlier step.
+    Jump {
+        /// The step.
+        to: StepId,
+    },
     /// Go back.
     Abort,
     /// Try again what needed a person.
@@ -66,6 +74,8 @@ impl Controller {
             Verb::Pause => Event::Paused { reason },
             Verb::Resume => Event::Resumed,
             Verb::Promote => Event::Promoted,
+            Verb::PromoteFully => Event::PromotedFully,
+            Verb::Jump { to } => Event::JumpedBack { to },
             Verb::Abort => Event::AbortRequested { reason },
             Verb::Retry => Event::Retried,
         };
@@ -75,6 +85,8 @@ impl Controller {
                 Ok(true)
             }
             Err(RequestError::Idle(_)) => Ok(false),
+            Err(RequestError::NoJump(why)) => Err(Failure::new(Code::CannotJump, why)
+                .hint("`ripcord status` shows the steps and their numbers")),
             Err(error) => Err(Failure::new(Code::LedgerUnusable, error.to_string())),
         }
     }

@@ -3,7 +3,8 @@
 
 use crate::controller::Controller;
 use crate::controller::environment::EnvironmentControl;
-use ripcord_core::model::{PlanId, ReleaseId, Requests, Split, TrafficState};
+use jiff::Timestamp;
+use ripcord_core::model::{PlanId, Policy, ReleaseId, Requests, Split, TrafficState};
 use ripcord_core::run::{Draft, Event, History, Subject};
 use ripcord_engine::{Failure, Ledger, Ticket};
 use std::sync::atomic::Ordering;
@@ -46,8 +47,12 @@ impl Controller {
         }
         self.reconcile_traffic(environment, &history, &ticket)?;
         let warm = self.warm(environment, &history)?;
+        let kept = kept(&policy, &history, world.clock.now());
         for release in states.keys() {
-            if Some(release) != history.live() && Some(release) != warm.as_ref() {
+            let stays = Some(release) == history.live()
+                || Some(release) == warm.as_ref()
+                || Some(release) == kept.as_ref();
+            if !stays {
                 world.platform.ensure(release, 0, &ticket)?;
             }
         }
@@ -70,7 +75,7 @@ impl Controller {
             (None, _) => Requests::Flowing,
         };
         let preview = found.preview.clone().filter(|preview| Some(preview) == history.live());
-        let wanted = TrafficState { split, preview, requests };
+        let wanted = TrafficState::of(split, preview, requests);
         if found == wanted && !environment.traffic.addresses_changed(&wanted)? {
             return Ok(());
         }
@@ -112,4 +117,12 @@ impl Controller {
         let draft = Draft { subject, by: "ripcord".to_owned(), event };
         self.ledger.append(draft).map(drop).map_err(Failure::transient)
     }
+}
+
+/// The release that was taken back and stays for a while, so that people can look at it.
+fn kept(policy: &Policy, history: &History, now: Timestamp) -> Option<ReleaseId> {
+    let (release, since) = history.taken_back.as_ref()?;
+    let age_ms = now.duration_since(*since).as_millis();
+    let stays = policy.abort_keep_ms.is_none_or(|keep_ms| age_ms < i128::from(keep_ms));
+    stays.then(|| release.clone())
 }

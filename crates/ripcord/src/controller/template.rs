@@ -46,6 +46,13 @@ pub(crate) fn template(
         variables.insert("RIPCORD_ENVIRONMENT".into(), Value::Plain(settings.name.to_string()));
         Ok(UnitTemplate {
             command: release.command.iter().map(|word| fill(word, &places)).collect(),
+            roles: release
+                .roles
+                .iter()
+                .map(|(name, role)| {
+                    (name.clone(), role.command.iter().map(|word| fill(word, &places)).collect())
+                })
+                .collect(),
             working_directory: directory.join("artifact"),
             environment: variables,
             health: Health { path: settings.health_path.clone() },

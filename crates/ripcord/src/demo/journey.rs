@@ -3,6 +3,7 @@
 use crate::api::{Client, WishKind};
 use crate::cli::{Ended, follow};
 use crate::demo::Options;
+use crate::demo::canary::CanaryOutcome;
 use crate::demo::outcome::{Before, Outcome};
 use crate::demo::stage::{ENVIRONMENT, Fixture, Stage};
 use crate::demo::story;
@@ -39,17 +40,24 @@ pub(crate) fn play(stage: &Stage, options: &Options) -> Result<Outcome, Failure>
     expect_live(&second)?;
     sleep(CALM);
 
-    story::chapter("v3, a bad release: its migration drops a column, deletes and rewrites rows");
+    story::chapter("v3, a bad canary: one user in ten gets it, its migration only adds a table");
+    let before_canary = Before::take(stage, &client)?;
+    let canary = release(stage, &client, Fixture::CANARY)?;
+    let canary_schema = before_canary.schema_is_back(&client)?;
+    sleep(CALM);
+
+    story::chapter("v4, a bad release: its migration drops a column, deletes and rewrites rows");
     let before = Before::take(stage, &client)?;
-    let third = release(stage, &client, Fixture::BAD)?;
+    let bad = release(stage, &client, Fixture::BAD)?;
     sleep(CALM);
 
     story::chapter("What came of it");
     let (report, record) = load.stop().map_err(|error| load_failed(&error))?;
     let data = verify(&stage.database(), &record, Some(&before.baseline), Schema::V2)
         .map_err(|error| load_failed(&error))?;
-    let outcome = Outcome::of(stage, &client, &before, &third, &report, &record, &data)?;
-    story::tell(stage, &client, &third, &outcome, &report)?;
+    let canary = CanaryOutcome::of(&canary, canary_schema, &report);
+    let outcome = Outcome::of(stage, &client, &before, &bad, canary, &report, &record, &data)?;
+    story::tell(stage, &client, &bad, &outcome, &report)?;
     Ok(outcome)
 }
 

@@ -1,6 +1,8 @@
 //! `ripcord demo`: the main job on real parts. A controller, a proxy and a shop are started, the
-//! shop is released twice, the second time badly, under load; and everything is taken back.
+//! shop is released well and badly, as a canary and at once, under load; and what is bad is taken
+//! back.
 
+mod canary;
 mod journey;
 mod outcome;
 mod stage;

@@ -3,6 +3,7 @@
 
 use crate::api::Client;
 use crate::cli::Ended;
+use crate::demo::canary::CanaryOutcome;
 use crate::demo::journey::Released;
 use crate::demo::stage::{ENVIRONMENT, Stage, bytes, cannot_write};
 use crate::failure::Failure;
@@ -45,6 +46,8 @@ pub(crate) struct Outcome {
     pub(crate) ledger_verified: bool,
     /// The release was found bad by evidence, and taken back without anybody's help.
     pub(crate) taken_back_by_evidence: bool,
+    #[serde(flatten)]
+    pub(crate) canary: CanaryOutcome,
 }
 
 impl Outcome {
@@ -59,6 +62,7 @@ impl Outcome {
             && self.config_equal
             && self.ledger_verified
             && self.taken_back_by_evidence
+            && self.canary.holds()
     }
 }
 
@@ -78,6 +82,11 @@ impl Before {
             flags: flags(stage),
             config: config(stage),
         })
+    }
+
+    /// Whether the schema is what it was.
+    pub(crate) fn schema_is_back(&self, client: &Client) -> Result<bool, Failure> {
+        Ok(client.status(ENVIRONMENT)?.schema == self.schema)
     }
 }
 
@@ -99,6 +108,7 @@ impl Outcome {
         client: &Client,
         before: &Before,
         bad: &Released,
+        canary: CanaryOutcome,
         report: &LoadReport,
         record: &Record,
         data: &DataReport,
@@ -114,7 +124,7 @@ impl Outcome {
             requests_to_detection: watched(&entries),
             decision_to_traffic_back_ms: account.decision_to_traffic_ms.unwrap_or(u64::MAX),
             rollback_total_ms: account.decision_to_end_ms.unwrap_or(u64::MAX),
-            schema_equal: client.status(ENVIRONMENT)?.schema == before.schema,
+            schema_equal: before.schema_is_back(client)?,
             data_equal: data.is_clean(),
             user_rows_written_during: record.writes.iter().filter(|w| by_bad(&w.told)).count(),
             user_rows_lost: data.rows_lost.len() + data.baseline_rows_lost.len(),
@@ -126,6 +136,7 @@ impl Outcome {
                 &bad.ended,
                 Ended::Over(PlanOutcome::WentBack(TurnReason::Evidence(_)))
             ),
+            canary,
         })
     }
 }

@@ -18,6 +18,13 @@ use std::time::{Duration, Instant};
 /// How long the controller may take to answer after its start.
 const READY: Duration = Duration::from_secs(15);
 
+/// What a canary of the demo adds to the configuration: one user in ten, and each keeps theirs.
+const CANARY: &str = r#"strategy = "canary"
+steps = ["10%", "analysis 1m", "50%", "analysis 1m"]
+sticky = "header x-user"
+lease = "10s"
+"#;
+
 /// The name of the demo's only environment.
 pub(crate) const ENVIRONMENT: &str = "demo";
 
@@ -25,7 +32,15 @@ pub(crate) const ENVIRONMENT: &str = "demo";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fixture {
     pub(crate) schema: u8,
+    pub(crate) strategy: Strategy,
     pub(crate) files: &'static [(&'static str, &'static str)],
+}
+
+/// How a release of the demo takes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strategy {
+    BlueGreen,
+    Canary,
 }
 
 macro_rules! shop {
@@ -40,6 +55,7 @@ impl Fixture {
     /// The first release.
     pub(crate) const GOOD: Fixture = Fixture {
         schema: 1,
+        strategy: Strategy::BlueGreen,
         files: shop!(
             "v1-good",
             "shop.json",
@@ -51,6 +67,7 @@ impl Fixture {
     /// A good release with an additive migration, another configuration and a new flag.
     pub(crate) const ADDITIVE: Fixture = Fixture {
         schema: 2,
+        strategy: Strategy::BlueGreen,
         files: shop!(
             "v2-additive",
             "shop.json",
@@ -61,9 +78,26 @@ impl Fixture {
             "migrations/002_reviews.down.sql"
         ),
     };
+    /// A bad release whose migration only adds.
+    pub(crate) const CANARY: Fixture = Fixture {
+        schema: 2,
+        strategy: Strategy::Canary,
+        files: shop!(
+            "v3-bad-canary",
+            "shop.json",
+            "flags.json",
+            "migrations/001_shop.up.sql",
+            "migrations/001_shop.down.sql",
+            "migrations/002_reviews.up.sql",
+            "migrations/002_reviews.down.sql",
+            "migrations/003_wishes.up.sql",
+            "migrations/003_wishes.down.sql"
+        ),
+    };
     /// A bad release with a destructive migration.
     pub(crate) const BAD: Fixture = Fixture {
         schema: 3,
+        strategy: Strategy::BlueGreen,
         files: shop!(
             "v3-bad-answers",
             "shop.json",
@@ -167,7 +201,7 @@ impl Stage {
         for (name, text) in fixture.files {
             fs::write(project.join(name), text).map_err(cannot_write)?;
         }
-        fs::write(self.config(), self.configuration(fixture.schema)).map_err(cannot_write)
+        fs::write(self.config(), self.configuration(fixture)).map_err(cannot_write)
     }
 
     /// Like [`Stage::dress`], but each round is a release of its own that is not watched.
@@ -175,13 +209,17 @@ impl Stage {
         self.dress(fixture)?;
         let _curtain = self.unless_fallen()?;
         let text = self
-            .configuration(fixture.schema)
+            .configuration(fixture)
             .replace("bake = \"5s\"", "bake = \"0s\"")
             .replace("SHOP_RELEASE", &format!("ROUND = \"{round}\"\nSHOP_RELEASE"));
         fs::write(self.config(), text).map_err(cannot_write)
     }
 
-    fn configuration(&self, schema: u8) -> String {
+    fn configuration(&self, fixture: Fixture) -> String {
+        let strategy = match fixture.strategy {
+            Strategy::BlueGreen => "",
+            Strategy::Canary => CANARY,
+        };
         format!(
             r#"service = "shop"
 
@@ -213,7 +251,8 @@ instances = 2
 bake = "5s"
 keep_warm = "10m"
 checks = [{{ http = "/up", status = 200 }}, {{ http = "/products", status = 200 }}]
-"#,
+{strategy}"#,
+            schema = fixture.schema,
             fault_log = self.fault_log().display(),
             listen = self.listen,
             preview = self.preview,
@@ -281,7 +320,7 @@ checks = [{{ http = "/up", status = 200 }}, {{ http = "/products", status = 200 
             String::new(),
             format!("left running: the shop at {}", self.url()),
             format!("look:  ripcord {options} status"),
-            format!("again: ripcord {options} retry v3"),
+            format!("again: ripcord {options} retry v4"),
             format!("end:   kill {pid}; rm -r {}", self.directory.display()),
         ] {
             terminal::say(&line);

@@ -52,6 +52,16 @@ pub(crate) fn tell(
             ),
         ),
         (
+            outcome.canary.holds(),
+            format!(
+                "{}, the canary: gone after {} requests, {} of {} users got an error; the others none",
+                outcome.canary.canary_release,
+                outcome.canary.canary_requests_to_detection,
+                outcome.canary.canary_users_affected,
+                outcome.canary.users,
+            ),
+        ),
+        (
             outcome.taken_back_by_evidence,
             format!(
                 "found bad after {} requests, traffic back after {}, everything after {}",

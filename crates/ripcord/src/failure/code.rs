@@ -84,6 +84,8 @@ codes! {
     "RC0217" RestartNeeded Refused "the change needs a restart of the controller"
     "RC0218" TooLate Refused "it is too late for this"
     "RC0219" NotAuthorised Refused "the request carries no valid token"
+    "RC0220" CannotJump Refused "the plan cannot go on from this step"
+    "RC0221" WouldNotSurvive Refused "two releases cannot share this schema"
     "RC0301" WentBack WentBack "the release was found bad and was taken back"
     "RC0302" Undecided NeedsOperator "there is too little data to judge the release"
     "RC0303" AwaitingApproval NeedsOperator "the plan waits for a person"

@@ -9,6 +9,7 @@ mod fence;
 mod files;
 mod flags;
 mod layout;
+mod metrics;
 mod resources;
 mod traffic;
 
@@ -19,5 +20,6 @@ pub(crate) use fence::FenceFile;
 pub(crate) use files::replace_file;
 pub(crate) use flags::FlagsInForce;
 pub(crate) use layout::{EnvironmentLayout, Layout};
+pub(crate) use metrics::AskedSources;
 pub(crate) use resources::CommandResources;
 pub(crate) use traffic::ProxyTraffic;

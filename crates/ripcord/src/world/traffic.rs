@@ -1,12 +1,16 @@
 //! The engine's view of traffic, spoken to the proxy of one environment. The proxy wants
 //! addresses; the plan names releases: this is where the two meet.
 
+mod document;
+
+use document::{forgotten_cookies, from_proxy, split, to_proxy};
+use ripcord_core::analysis::ArmCounts;
 use ripcord_core::model::ids::Millis;
-use ripcord_core::model::{HoldLimits, ReleaseId, Requests, Split, TrafficState};
+use ripcord_core::model::{ReleaseId, TrafficState};
 use ripcord_core::run::Receipt;
-use ripcord_engine::{Counts, Failure, Result, Ticket, Traffic};
+use ripcord_engine::{Arm, Counts, Failure, Period, Periods, Renewal, Result, Ticket, Traffic};
 use ripcord_platforms::ProcessPlatform;
-use ripcord_proxy::{Control, Format, ProxyError, Refusal, ReleaseName, Share, State};
+use ripcord_proxy::{self as proxy, Control, ProxyError, Refusal, ReleaseName, State};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
@@ -32,7 +36,10 @@ impl ProxyTraffic {
 
     fn targets(&self, state: &TrafficState) -> Result<BTreeMap<ReleaseName, Vec<SocketAddr>>> {
         let target = |release: &ReleaseId| {
-            let addresses = self.platform.addresses(release)?;
+            let mut addresses = self.platform.addresses(release)?;
+            if let Some(limit) = state.limits.get(release) {
+                addresses.truncate(usize::try_from(*limit).unwrap_or(usize::MAX));
+            }
             if addresses.is_empty() {
                 return Err(Failure::Definite(format!("{release} has no instance to send to")));
             }
@@ -42,25 +49,25 @@ impl ProxyTraffic {
     }
 }
 
+impl ProxyTraffic {
+    /// Which releases get fewer requests than they have instances for.
+    fn limits(&self, state: &State) -> Result<BTreeMap<ReleaseId, u32>> {
+        let mut limits = BTreeMap::new();
+        for (name, targets) in &state.targets {
+            let release = ReleaseId::from(name.as_str());
+            if targets.len() < self.platform.addresses(&release)?.len() {
+                limits.insert(release, u32::try_from(targets.len()).unwrap_or(u32::MAX));
+            }
+        }
+        Ok(limits)
+    }
+}
+
 impl Traffic for ProxyTraffic {
     fn observe(&self) -> Result<TrafficState> {
         let state = self.control.observe().map_err(failure)?.state;
-        let shares = state.split.iter().map(|(name, share)| (name.as_str().into(), share.0));
-        Ok(TrafficState {
-            split: Split::new(shares.collect()).map_err(Failure::definite)?,
-            preview: state.preview.map(|name| name.as_str().into()),
-            requests: match state.requests {
-                ripcord_proxy::Requests::Flowing => Requests::Flowing,
-                ripcord_proxy::Requests::Held { max_requests, max_bytes, max_ms } => {
-                    Requests::Held(HoldLimits {
-                        requests_max: max_requests,
-                        bytes_max: max_bytes,
-                        wait_ms_max: max_ms,
-                    })
-                }
-                ripcord_proxy::Requests::Maintenance { page } => Requests::Maintenance { page },
-            },
-        })
+        let limits = self.limits(&state)?;
+        from_proxy(state, limits)
     }
 
     fn ensure(
@@ -70,18 +77,12 @@ impl Traffic for ProxyTraffic {
         ticket: &Ticket<'_>,
     ) -> Result<Receipt> {
         let found = self.control.observe().map_err(failure)?.state;
-        let shares = state.split.shares().iter();
         let mut wanted = State {
-            format: Format,
+            targets: self.targets(state)?,
             fence: ticket.fence.0,
             generation: found.generation,
-            split: shares
-                .map(|(release, share)| Ok((name(release)?, Share(*share))))
-                .collect::<Result<_>>()?,
-            preview: state.preview.as_ref().map(name).transpose()?,
-            targets: self.targets(state)?,
-            requests: requests(&state.requests),
-            ..State::default()
+            expire_cookies: forgotten_cookies(&found, state),
+            ..to_proxy(state)?
         };
         // The same state again keeps its generation, so that only the drain is awaited again.
         if wanted != found {
@@ -108,6 +109,39 @@ impl Traffic for ProxyTraffic {
         });
         Ok(counts.collect())
     }
+
+    fn periods(&self) -> Result<Periods> {
+        let found = self.control.periods().map_err(failure)?;
+        // A division by counting is no chance, so nobody may be judged by it.
+        let by_chance = found.periods.into_iter().filter(|one| one.draw != proxy::Draw::Exact);
+        let periods = by_chance.map(|one| {
+            let arms = one.arms.into_iter().map(|(name, arm)| (name.as_str().into(), counted(arm)));
+            Ok(Period { number: one.number, split: split(&one.split)?, arms: arms.collect() })
+        });
+        Ok(Periods { epoch: number(&found.epoch), periods: periods.collect::<Result<_>>()? })
+    }
+
+    fn renew(&self, ticket: &Ticket<'_>) -> Result<Renewal> {
+        let state = self.control.observe().map_err(failure)?.state;
+        if state.lapsed.is_some() {
+            return Ok(Renewal::Lapsed);
+        }
+        if state.lease.is_none() {
+            return Ok(Renewal::Holds);
+        }
+        let renewed = self.control.renew(ticket.fence.0, state.generation).map_err(failure)?;
+        Ok(if renewed.lapsed { Renewal::Lapsed } else { Renewal::Holds })
+    }
+}
+
+/// Under stickiness errors are of users, who may have been answered well before.
+fn counted(arm: proxy::Arm) -> Arm {
+    let counts = ArmCounts {
+        requests: arm.answered.max(arm.errors),
+        errors: arm.errors,
+        latency: arm.latency.buckets,
+    };
+    Arm { counts, overdue: arm.overdue, requests_all: arm.requests_all }
 }
 
 fn name(release: &ReleaseId) -> Result<ReleaseName> {
@@ -119,20 +153,6 @@ fn number(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
-}
-
-fn requests(requests: &Requests) -> ripcord_proxy::Requests {
-    match requests {
-        Requests::Flowing => ripcord_proxy::Requests::Flowing,
-        Requests::Held(limits) => ripcord_proxy::Requests::Held {
-            max_requests: limits.requests_max,
-            max_bytes: limits.bytes_max,
-            max_ms: limits.wait_ms_max,
-        },
-        Requests::Maintenance { page } => {
-            ripcord_proxy::Requests::Maintenance { page: page.clone() }
-        }
-    }
 }
 
 /// What a failure to talk to the proxy means for the effect that was asked for.
