@@ -11,7 +11,7 @@ use crate::near::nearest;
 use crate::promql;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The largest list of metrics that is read to find a misspelt one.
 const NAMES_BYTES_MAX: u64 = 4_000_000;
@@ -68,10 +68,10 @@ impl Prometheus {
     /// would say for ever that there are no errors.
     pub(crate) fn try_out(&self, query: &str) -> Result<Option<f64>, SourceError> {
         let found = self.ask(query)?;
-        for metric in self.unknown(query)? {
-            if found == Found::Nothing || metric.1.as_ref().is_some_and(|n| !siblings(metric.0, n))
-            {
-                let (at, metric, near) = (self.place().to_owned(), metric.0.to_owned(), metric.1);
+        for (metric, near) in self.unknown(query)? {
+            let misspelt = near.as_ref().is_some_and(|near| !siblings(metric, near));
+            if misspelt || found == Found::Nothing {
+                let (at, metric) = (self.place().to_owned(), metric.to_owned());
                 return Err(SourceError::NoSuchMetric { at, metric, near });
             }
         }
@@ -162,9 +162,8 @@ impl Prometheus {
         let differs = |label: &&String| {
             series.iter().any(|other| other.metric.get(*label) != first.get(*label))
         };
-        let labels: Vec<&String> = series.iter().flat_map(|one| one.metric.keys()).collect();
-        let labels: std::collections::BTreeSet<&String> =
-            labels.into_iter().filter(differs).collect();
+        let labels: BTreeSet<&String> =
+            series.iter().flat_map(|one| one.metric.keys()).filter(differs).collect();
         let shown = series.iter().take(SERIES_SHOWN).map(|one| {
             let pairs = labels.iter().filter_map(|label| {
                 one.metric.get(*label).map(|value| format!("{label}={value:?}"))

@@ -27,6 +27,8 @@ fn numbers_are_read() {
     assert_eq!(script("echo '{\"value\": 3}'; echo note >&2", ""), Ok(Some(3.0)));
     assert_eq!(script("printf \"$RIPCORD_QUERY\"", "17"), Ok(Some(17.0)));
     assert_eq!(script("true", ""), Ok(None));
+    // More than is read at once, all of it written just before the end.
+    assert_eq!(script("printf '%60000s' 4", ""), Ok(Some(4.0)));
     // More than a pipe holds.
     assert_eq!(script("printf '4 '; head -c 900000 /dev/zero", ""), Ok(Some(4.0)));
 }

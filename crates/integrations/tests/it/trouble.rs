@@ -146,6 +146,7 @@ fn refusals_say_the_status() {
     check("502 Bad Gateway", "<html>\n\n  oh no</html>", 502, "<html> oh no</html>");
     check("404 Not Found", "", 404, "");
     let unready = r#"{"status":"error","errorType":"unavailable","error":"not ready"}"#;
+    check("500 Internal Server Error", VECTOR, 500, VECTOR);
     check("503 Service Unavailable", unready, 503, unready);
 }
 
