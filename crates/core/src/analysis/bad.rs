@@ -7,7 +7,7 @@ use crate::model::traffic::WHOLE;
 use thiserror::Error;
 
 /// More than any proxy counts between two looks: a trillion.
-const COUNT_MAX: u64 = 1 << 40;
+pub(super) const COUNT_MAX: u64 = 1 << 40;
 
 /// Why a tick was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -7,6 +7,7 @@
 use super::assessment::{Assessment, Counts, MetricEvidence, MetricState};
 use super::bad::{self, BadTick};
 use super::explain;
+use super::external::External;
 use super::interval::Interval;
 use super::latency::Latency;
 use super::nats::as_f64;
@@ -44,6 +45,7 @@ pub struct Judge {
     warmth: Warmth,
     strata: Strata,
     latency: Option<Latency>,
+    external: Vec<External>,
 }
 
 /// What does not change.
@@ -61,6 +63,11 @@ impl Judge {
         Judge {
             strata: Strata::new(policy.tolerated_ratio(), policy.promote_ratio()),
             warmth: Warmth::default(),
+            external: policy
+                .external
+                .iter()
+                .map(|spec| External::new(spec, policy.tolerated_ratio()))
+                .collect(),
             latency: policy.latency.then(|| Latency::new(policy.latency_tolerance_ppm)),
             case: Arc::new(case),
         }
@@ -88,8 +95,13 @@ impl Judge {
         Ok(())
     }
 
-    /// Takes in what a source of metrics said.
-    pub fn sample(&mut self, _sample: &Sample) {}
+    /// Takes in what a source of metrics said. What comes late, twice or makes no sense changes
+    /// nothing but what is said of the metric; one that the policy does not know is left out.
+    pub fn sample(&mut self, sample: &Sample) {
+        if let Some(metric) = self.external.iter_mut().find(|one| one.name() == sample.metric) {
+            metric.add(sample);
+        }
+    }
 
     /// The bucket from which on latencies are one, also those of requests in flight; none while
     /// latency is not judged.
@@ -118,6 +130,7 @@ impl Judge {
         if let Some(latency) = &self.latency {
             sum += latency.bets().mean();
         }
+        sum += self.external.iter().map(External::evidence).sum::<f64>();
         sum / as_f64(policy.metrics().max(1))
     }
 
@@ -136,14 +149,15 @@ impl Judge {
     fn may_have_enough(&self) -> bool {
         let enough = libm::log(self.enough()) - 1e-6;
         let latency = self.latency.as_ref().is_some_and(|one| one.bets().largest() >= enough);
-        latency || (self.case.policy.errors && self.strata.worse().largest() >= enough)
+        let external = self.external.iter().any(|metric| metric.largest() >= enough);
+        latency || external || (self.case.policy.errors && self.strata.worse().largest() >= enough)
     }
 
     /// What is known at this time.
     pub fn assess(&self, now_ms: Millis) -> Assessment {
         let evidence = self.evidence();
         let enough = self.enough();
-        let metrics = self.metrics();
+        let metrics = self.metrics(now_ms);
         let finding = self.finding();
         let suspect = evidence >= SUSPECT * enough;
         let lift = Interval::new(&self.strata, self.case.policy.alpha());
@@ -220,7 +234,14 @@ impl Judge {
                 let silent = explain::time(self.warmth.silent_ms(now_ms));
                 format!("no request has been counted for {silent}")
             }
-            _ => return None,
+            _ => {
+                let deciding = self.external.iter().filter(|metric| metric.can_decide());
+                let unknown: Vec<String> = deciding.filter_map(|one| one.blind(now_ms)).collect();
+                if unknown.is_empty() {
+                    return None;
+                }
+                unknown.join("; ")
+            }
         };
         Some(Verdict::Undecided { because })
     }
@@ -258,7 +279,7 @@ impl Judge {
         Counts { canary: self.strata.canary(), stable: self.strata.stable() }
     }
 
-    fn metrics(&self) -> Vec<MetricEvidence> {
+    fn metrics(&self, now_ms: Millis) -> Vec<MetricEvidence> {
         let mut metrics = Vec::new();
         if self.case.policy.errors {
             let Counts { canary, stable } = self.counts();
@@ -270,6 +291,12 @@ impl Judge {
         if let Some(latency) = &self.latency {
             let (blind, words) = (!latency.has_judged(), latency.words());
             metrics.push(self.metric("latency", blind, latency.bets().mean(), words));
+        }
+        for one in &self.external {
+            let blind = one.blind(now_ms);
+            let words = blind.clone().unwrap_or_else(|| one.words());
+            let knows_nothing = blind.is_some() || !one.can_decide();
+            metrics.push(self.metric(one.name(), knows_nothing, one.evidence(), words));
         }
         metrics
     }

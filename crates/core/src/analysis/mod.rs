@@ -6,6 +6,8 @@ pub mod bad;
 pub mod boundary;
 mod errors;
 mod explain;
+mod external;
+mod gauge;
 pub mod interval;
 pub mod judge;
 mod latency;

@@ -65,6 +65,12 @@ pub enum Reading {
         /// Of stable.
         stable: f64,
     },
+    /// What the same gauge said earlier of two equal releases, one against the other: what it may
+    /// differ by for no reason. Comes before the first reading of the comparison.
+    Calibration {
+        /// Values of one and of the other at the same time, in the order of time.
+        pairs: Vec<(f64, f64)>,
+    },
     /// Nothing, which is neither good nor bad.
     Missing {
         /// Why.

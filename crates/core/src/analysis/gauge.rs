@@ -1,0 +1,254 @@
+//! A value of the moment, such as a queue's length or a ready-made percentile: is it worse for
+//! the canary than it ever was between equal releases?
+//!
+//! What is compared is the logarithm of canary over stable at the same time, so that what moves
+//! both is gone. Its rank among those of two equal releases is equally likely to be any, and bets
+//! on high ranks are fair whatever the distribution. Values of neighbouring times are alike, which
+//! would make ranks worthless; so they are averaged over blocks as long as the likeness lasts.
+//! Without enough blocks from before, this knows nothing and says so.
+
+use super::nats::{Bets, as_count, as_f64, down};
+use std::sync::Arc;
+
+/// How many bets, by how steeply they fall with the rank.
+const SLOPES: [f64; 5] = [0.05, 0.15, 0.3, 0.5, 0.75];
+
+/// How many blocks from before are enough.
+pub(super) const BLOCKS_MIN: usize = 50;
+
+/// How many values from before are kept, and how many blocks of now; after those, nothing more
+/// counts.
+const VALUES_MAX: usize = 10_000;
+
+/// Values below this are told apart no more.
+const SMALLEST: f64 = 1e-12;
+
+/// Likeness of neighbours beyond which no block is long enough.
+const LIKENESS_MAX: f64 = 0.98;
+
+/// Evidence of one gauge.
+#[derive(Debug, Clone)]
+pub(super) struct Gauge {
+    higher_is_worse: bool,
+    before: Arc<Vec<f64>>,
+    ranks: Option<Ranks>,
+}
+
+impl Gauge {
+    pub(super) fn new(higher_is_worse: bool) -> Gauge {
+        Gauge { higher_is_worse, before: Arc::default(), ranks: None }
+    }
+
+    /// Learns from two equal releases, as long as nothing was judged. Values that are none are
+    /// left out.
+    pub(super) fn calibrate(&mut self, pairs: &[(f64, f64)]) {
+        if self.ranks.is_some() {
+            return;
+        }
+        let differences = pairs.iter().filter_map(|(one, other)| self.difference(*one, *other));
+        let room = VALUES_MAX.saturating_sub(self.before.len());
+        let differences: Vec<f64> = differences.take(room).collect();
+        Arc::make_mut(&mut self.before).extend(differences);
+    }
+
+    /// Takes a reading into account; none if it has no meaning.
+    pub(super) fn add(&mut self, canary: f64, stable: f64) -> Option<()> {
+        let difference = self.difference(canary, stable)?;
+        if self.ranks.is_none() && self.can_decide() {
+            self.ranks = Some(Ranks::new(&self.before));
+        }
+        if let Some(ranks) = &mut self.ranks {
+            ranks.add(difference);
+        }
+        Some(())
+    }
+
+    /// Whether enough is known from before.
+    pub(super) fn can_decide(&self) -> bool {
+        self.blocks() >= BLOCKS_MIN
+    }
+
+    /// How many blocks are known from before.
+    pub(super) fn blocks(&self) -> usize {
+        self.before.len() / block(&self.before)
+    }
+
+    /// The bets; none while nothing can be decided.
+    pub(super) fn bets(&self) -> Option<&Bets<5>> {
+        self.ranks.as_ref().map(|ranks| &ranks.bets)
+    }
+
+    /// How much worse the canary is at this time, as a logarithm.
+    fn difference(&self, canary: f64, stable: f64) -> Option<f64> {
+        let sound = |value: f64| value.is_finite() && value >= 0.0;
+        if !sound(canary) || !sound(stable) {
+            return None;
+        }
+        let log = |value: f64| libm::log(value.max(SMALLEST));
+        let worse = log(canary) - log(stable);
+        Some(if self.higher_is_worse { worse } else { -worse })
+    }
+}
+
+/// Bets on the ranks of blocks.
+#[derive(Debug, Clone)]
+struct Ranks {
+    block: usize,
+    before: Arc<Vec<f64>>,
+    since: Vec<f64>,
+    /// The sum and the number of values of the block that is not full yet.
+    open: (f64, usize),
+    bets: Bets<5>,
+}
+
+impl Ranks {
+    fn new(before: &[f64]) -> Ranks {
+        let block = block(before);
+        let mut means: Vec<f64> = before.chunks_exact(block).map(mean).collect();
+        means.sort_by(f64::total_cmp);
+        let (before, since) = (Arc::new(means), Vec::new());
+        Ranks { block, before, since, open: (0.0, 0), bets: Bets::new() }
+    }
+
+    fn add(&mut self, difference: f64) {
+        self.open = (self.open.0 + difference, self.open.1 + 1);
+        if self.open.1 >= self.block && self.since.len() < VALUES_MAX {
+            self.bet(self.open.0 / as_f64(self.open.1 as u64));
+            self.open = (0.0, 0);
+        }
+    }
+
+    /// The bets grow if few of those before were as bad. Ties count against the bets, so that
+    /// nothing must be drawn by lot.
+    fn bet(&mut self, block: f64) {
+        let below = |blocks: &[f64]| blocks.partition_point(|other| *other < block);
+        let all = self.before.len() + self.since.len();
+        let as_bad = all - below(&self.before) - below(&self.since);
+        let rank = as_f64(as_bad as u64 + 1) / as_f64(all as u64 + 1);
+        let log = libm::log(rank);
+        self.bets.add(&SLOPES.map(|slope| down(libm::log(slope) + (slope - 1.0) * log)), 1);
+        let at = below(&self.since);
+        self.since.insert(at, block);
+    }
+}
+
+/// How many neighbours make a block, so that blocks are hardly alike.
+fn block(values: &[f64]) -> usize {
+    let middle = mean(values);
+    let deviation = |value: &f64| value - middle;
+    let spread: f64 = values.iter().map(|value| deviation(value) * deviation(value)).sum();
+    let pairs = values.iter().zip(values.iter().skip(1));
+    let common: f64 = pairs.map(|(one, next)| deviation(one) * deviation(next)).sum();
+    let likeness = if spread > 0.0 { (common / spread).clamp(0.0, LIKENESS_MAX) } else { 0.0 };
+    // Chance alone makes values look a little alike, or unlike.
+    let length = libm::ceil((1.0 + likeness) / (1.0 - likeness) - 0.25);
+    usize::try_from(as_count(length)).unwrap_or(1).max(1)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / as_f64(values.len().max(1) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All orders in which seven different values can come, three of them before: the mean of the
+    /// evidence is not above the stake, and nearly as high.
+    #[test]
+    fn the_mean_never_exceeds_the_stake() {
+        fn orders(rest: &[f64], chosen: &mut Vec<f64>, all: &mut Vec<Vec<f64>>) {
+            if rest.is_empty() {
+                all.push(chosen.clone());
+            }
+            for index in 0..rest.len() {
+                let mut rest = rest.to_vec();
+                chosen.push(rest.remove(index));
+                orders(&rest, chosen, all);
+                chosen.pop();
+            }
+        }
+        for values in [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], [1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0]] {
+            let mut all = Vec::new();
+            orders(&values, &mut Vec::new(), &mut all);
+            let sum: f64 = all.iter().map(|order| evidence(&order[..3], &order[3..])).sum();
+            let mean = sum / as_f64(all.len() as u64);
+            assert!(mean <= 1.0, "{mean}");
+        }
+    }
+
+    fn evidence(before: &[f64], since: &[f64]) -> f64 {
+        let mut before = before.to_vec();
+        before.sort_by(f64::total_cmp);
+        let (before, since_then, open) = (Arc::new(before), Vec::new(), (0.0, 0));
+        let mut ranks = Ranks { block: 1, before, since: since_then, open, bets: Bets::new() };
+        since.iter().for_each(|value| ranks.add(*value));
+        ranks.bets.mean()
+    }
+
+    /// Pseudo-random values around 1, each alike to the one before by this much.
+    fn values(count: usize, likeness: f64) -> Vec<(f64, f64)> {
+        let (mut state, mut last) = (0x9E37_79B9_7F4A_7C15_u64, 0.0);
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            as_f64(state >> 11) / as_f64(1 << 53) - 0.5
+        };
+        let each = |_| {
+            last = likeness * last + next();
+            (libm::exp(0.1 * last), 1.0)
+        };
+        (0..count).map(each).collect()
+    }
+
+    fn gauge(before: usize, likeness: f64, since: &[(f64, f64)]) -> Gauge {
+        let mut gauge = Gauge::new(true);
+        gauge.calibrate(&values(before, likeness));
+        for (canary, stable) in since {
+            let _ = gauge.add(*canary, *stable);
+        }
+        gauge
+    }
+
+    #[test]
+    fn a_worse_value_is_found_within_a_few_readings() {
+        let found = |readings| {
+            let gauge = gauge(120, 0.0, &vec![(1.3, 1.0); readings]);
+            gauge.bets().is_some_and(|bets| bets.mean() >= 100.0)
+        };
+        assert!(!found(1) && found(6));
+        let same = gauge(120, 0.0, &values(100, 0.0));
+        assert!(same.bets().is_some_and(|bets| bets.mean() < 20.0));
+        let better = gauge(120, 0.0, &[(0.5, 1.0); 20]);
+        assert!(better.bets().is_some_and(|bets| bets.mean() < 1.0));
+    }
+
+    #[test]
+    fn neighbours_that_are_alike_make_blocks() {
+        let length = |likeness| {
+            let gauge = gauge(2_000, likeness, &[]);
+            block(&gauge.before)
+        };
+        assert_eq!(length(0.0), 1);
+        assert!((3..=4).contains(&length(0.5)));
+        assert!((7..=11).contains(&length(0.8)));
+        assert!(gauge(120, 0.0, &[]).can_decide());
+        assert!(!gauge(120, 0.8, &[]).can_decide(), "a dozen blocks are too few");
+        assert!(!gauge(0, 0.0, &[(9.0, 1.0); 50]).can_decide());
+    }
+
+    #[test]
+    fn what_is_no_value_counts_as_none() {
+        let mut gauge = gauge(120, 0.0, &[]);
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
+            assert_eq!(gauge.add(bad, 1.0), None);
+            assert_eq!(gauge.add(1.0, bad), None);
+        }
+        assert!(gauge.bets().is_none());
+        // Zeros are values: nothing against something is as bad as can be.
+        (0..6).for_each(|_| assert_eq!(gauge.add(3.0, 0.0), Some(())));
+        assert!(gauge.bets().is_some_and(|bets| bets.mean() >= 100.0));
+        assert_eq!(gauge.add(f64::MAX, 0.0), Some(()));
+    }
+}
