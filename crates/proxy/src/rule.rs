@@ -1,6 +1,7 @@
 //! Requests that go to a certain release whatever the split says: testers, a region, a customer.
 //!
-//! The first rule that matches wins. Rules hold on the main listener only, and what they send is
+//! Whoever can send a header or a cookie can match a rule: rules divide, they do not protect. The
+//! first rule that matches wins. Rules hold on the main listener only, and what they send is
 //! in no comparison, because no chance sent it.
 
 use hyper::header::HeaderMap;

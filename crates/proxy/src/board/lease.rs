@@ -67,6 +67,20 @@ impl Board {
         self.lease_until.send_replace(until);
     }
 
+    /// Who waited for a drain has gone without an answer: the lease begins at this moment.
+    pub(crate) async fn hung_up(&self) {
+        let _desk = self.desk.lock().await;
+        let lease = self.gate.table().state.lease.clone();
+        let until = lease.map(|lease| lease.until(Instant::now()));
+        self.lease_until.send_if_modified(|held| {
+            let is_sooner = until.is_some() && *held > until;
+            if is_sooner {
+                *held = until;
+            }
+            is_sooner
+        });
+    }
+
     pub(super) fn lease_left(&self) -> Option<LeaseLeft> {
         let until = (*self.lease_until.borrow())?;
         let lease = self.gate.table().state.lease.as_ref().map(|lease| lease.ms)?;

@@ -129,7 +129,8 @@ impl Board {
         }
         let mut changes = self.changes.subscribe();
         let change = *changes.borrow_and_update();
-        // Who waits for a drain cannot renew: the lease begins when they have their answer.
+        // Who waits for a drain cannot renew: the lease begins when they have their answer, or
+        // hang up.
         self.hold_lease_until(deadline);
         let lanes = self.gate.table().idle_lanes(desk.releases.values());
         let upgrades_until = deadline.min(received + ms(self.limits.upgrade_grace_ms));

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,7 +88,17 @@ async fn converse(stream: UnixStream, board: Arc<Board>) -> io::Result<()> {
         return Err(ErrorKind::UnexpectedEof.into());
     }
     let reply = match serde_json::from_str(&line) {
-        Ok(call) => reply_to(call, board).await,
+        Ok(call) => {
+            let mut reply = pin!(reply_to(call, Arc::clone(&board)));
+            tokio::select! {
+                reply = &mut reply => reply,
+                // What was asked for is done nevertheless; but nobody watches any more.
+                _ = reader.read_u8() => {
+                    board.hung_up().await;
+                    reply.await
+                }
+            }
+        }
         Err(error) => Reply::Refused(Refusal::Malformed { why: error.to_string() }),
     };
     let mut answer = serde_json::to_vec(&reply)?;

@@ -6,6 +6,7 @@ use ripcord_proxy::{
     Draw, Lease, Match, Pattern, ProxyError, Refusal, Renewed, Rule, Share, State, Sticky,
     StickyKey,
 };
+use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 
 use crate::backend::Backend;
@@ -153,6 +154,27 @@ async fn who_waits_for_a_drain_is_not_silent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_dies_while_waiting_for_a_drain_is_silent_from_then_on() {
+    let world = World::start().await;
+    let (a, b) = (Backend::start("a").await, Backend::start("b").await);
+    world.apply(state(1, &[("a", &a)]), 1_000).await.unwrap();
+    let slow = tokio::spawn(get(world.listen(), "/slow?3000"));
+    world.inside("a", 1).await;
+    let next = watched(2, &[("a", &a), ("b", &b)]);
+    let next = serde_json::to_string(&next).unwrap();
+    let call = format!("{{\"apply\":{{\"state\":{next},\"drain_deadline_ms\":10000}}}}\n");
+    let socket = world.directory.path().join("control");
+    let mut controller = tokio::net::UnixStream::connect(socket).await.unwrap();
+    controller.write_all(call.as_bytes()).await.unwrap();
+    sleep(Duration::from_millis(1_400)).await;
+    assert_eq!(get(world.listen(), "/").await.unwrap().body, "b", "it waits for its drain");
+    drop(controller);
+    let after = lapses_after(&world, Instant::now()).await;
+    assert!((u128::from(LEASE_MS)..u128::from(LEASE_MS) + LATE_MS).contains(&after), "{after} ms");
+    assert_eq!(slow.await.unwrap().unwrap().body, "a");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lapse_waits_for_no_disk() {
     let world = World::start().await;
     let (a, b) = (Backend::start("a").await, Backend::start("b").await);
@@ -162,6 +184,9 @@ async fn a_lapse_waits_for_no_disk() {
     std::fs::create_dir(world.directory.path().join("state/proxy.state.new")).unwrap();
     let after = lapses_after(&world, began).await;
     assert!(after < u128::from(LEASE_MS) + LATE_MS, "{after} ms");
+    // An answer waits for the attempt to save.
+    let observed = world.ask(|control| control.observe()).await.unwrap();
+    assert!(observed.state.lapsed.is_some(), "{observed:?}");
     // The restart does not know of it, and comes to the same end.
     let World { directory, running, .. } = world;
     running.shutdown().await;
