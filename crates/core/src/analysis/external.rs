@@ -93,7 +93,7 @@ impl External {
                     check(*pair)?;
                 }
                 bet(bets, *tolerated_ratio, *new, *old);
-                (*canary, *stable) = (plus(*canary, *new), plus(*stable, *old));
+                (*canary, *stable) = (canary.plus(*new), stable.plus(*old));
                 Ok(())
             }
             _ => Err("it is measured in another way than the policy says".to_owned()),
@@ -192,13 +192,6 @@ fn check(pair: Pair) -> Result<(), String> {
         _ if total > COUNT_MAX => Err(format!("a count of {total} cannot be")),
         _ if events > total => Err(format!("{events} of {total} cannot be")),
         _ => Ok(()),
-    }
-}
-
-fn plus(sum: Pair, more: Pair) -> Pair {
-    Pair {
-        events: sum.events.saturating_add(more.events),
-        total: sum.total.saturating_add(more.total),
     }
 }
 

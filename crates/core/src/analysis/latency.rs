@@ -6,7 +6,7 @@
 //! distribution. An inexact yardstick costs power, never validity.
 
 use super::errors::Odds;
-use super::nats::{Bets, as_f64, down};
+use super::nats::{Bets, as_count, as_f64, down};
 use super::reference::{ANSWERS_MIN, Reference, counts, quantile, total};
 use super::tick::{BUCKETS, Tick};
 use crate::model::Share;
@@ -62,7 +62,7 @@ impl Latency {
             bets: Bets::new(),
             canary: [0; BUCKETS],
             stable: [0; BUCKETS],
-            tolerated: usize::try_from(super::nats::as_count(buckets)).unwrap_or(BUCKETS),
+            tolerated: usize::try_from(as_count(buckets)).unwrap_or(BUCKETS),
         }
     }
 
@@ -235,7 +235,12 @@ fn normal_score(share: f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// Where a bucket ends.
+/// Where a bucket ends, in milliseconds; rounded up.
+pub(super) fn end_ms(bucket: u16) -> u64 {
+    as_count(libm::ceil(0.1 * libm::exp(WIDTH * f64::from(bucket))))
+}
+
+/// Where a bucket ends, for people.
 fn duration(bucket: usize) -> String {
     match 0.1 * libm::exp(WIDTH * as_f64(bucket as u64)) {
         ms if ms < 10.0 => format!("{ms:.1} ms"),

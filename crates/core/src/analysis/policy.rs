@@ -160,6 +160,11 @@ impl JudgePolicy {
         f64::from(self.alpha_ppm.clamp(1, 500_000)) / 1e6
     }
 
+    /// How much evidence is enough to go back, whenever one looks.
+    pub(super) fn enough(&self) -> f64 {
+        1.0 / self.alpha()
+    }
+
     /// How often a bad release may be promoted, between 0 and 1.
     pub(super) fn beta(&self) -> f64 {
         f64::from(self.promote_beta_ppm.clamp(1, 500_000)) / 1e6

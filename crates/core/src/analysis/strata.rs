@@ -39,8 +39,7 @@ impl Strata {
         for (pair, arm) in
             [(&mut stratum.canary, &tick.canary), (&mut stratum.stable, &tick.stable)]
         {
-            pair.total = pair.total.saturating_add(arm.requests);
-            pair.events = pair.events.saturating_add(arm.errors);
+            *pair = pair.plus(Pair { events: arm.errors, total: arm.requests });
         }
     }
 
@@ -88,12 +87,12 @@ impl Strata {
 
     /// All of the canary.
     pub(super) fn canary(&self) -> Pair {
-        sum(self.all.iter().map(|stratum| stratum.canary))
+        self.all.iter().fold(Pair::default(), |sum, stratum| sum.plus(stratum.canary))
     }
 
     /// All of stable.
     pub(super) fn stable(&self) -> Pair {
-        sum(self.all.iter().map(|stratum| stratum.stable))
+        self.all.iter().fold(Pair::default(), |sum, stratum| sum.plus(stratum.stable))
     }
 
     /// The chance with which the latest requests went to the canary; 0 before the first.
@@ -118,11 +117,4 @@ impl Stratum {
     pub(super) fn chance(&self) -> f64 {
         f64::from(self.weight) / f64::from(WHOLE)
     }
-}
-
-fn sum(pairs: impl Iterator<Item = Pair>) -> Pair {
-    pairs.fold(Pair::default(), |sum, pair| Pair {
-        events: sum.events.saturating_add(pair.events),
-        total: sum.total.saturating_add(pair.total),
-    })
 }

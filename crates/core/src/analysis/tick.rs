@@ -87,3 +87,14 @@ pub struct Pair {
     /// All.
     pub total: u64,
 }
+
+impl Pair {
+    /// Both together.
+    #[must_use]
+    pub(super) fn plus(self, more: Pair) -> Pair {
+        Pair {
+            events: self.events.saturating_add(more.events),
+            total: self.total.saturating_add(more.total),
+        }
+    }
+}

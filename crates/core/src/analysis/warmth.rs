@@ -54,9 +54,13 @@ impl Warmth {
         self.canary_ms.map_or(0, |first| self.newest_ms.saturating_sub(first))
     }
 
-    /// For how long requests have been seen.
+    /// For how long requests have been seen; those of a single tick may have come at any time
+    /// since the start.
     pub(super) fn seen_ms(&self) -> Millis {
-        self.first_ms.zip(self.last_ms).map_or(0, |(first, last)| last.saturating_sub(first))
+        match (self.first_ms, self.last_ms) {
+            (Some(first), Some(last)) if first < last => last - first,
+            (_, last) => last.unwrap_or(0),
+        }
     }
 
     /// For how long nobody has been seen.
