@@ -145,12 +145,10 @@ mod tests {
         let mut strata = Strata::new(1.25, 2.0);
         for &(weight, canary, bad, stable, worse) in ticks {
             let arm = |requests, errors| ArmCounts { requests, errors, latency: Vec::new() };
-            strata.add(&Tick {
-                at_ms: 0,
-                weight,
-                canary: arm(canary, bad),
-                stable: arm(stable, worse),
-            });
+            strata.add(
+                &Tick { at_ms: 0, weight, canary: arm(canary, bad), stable: arm(stable, worse) },
+                true,
+            );
         }
         let text = match Interval::new(&strata, 0.01) {
             None => "nothing".to_owned(),

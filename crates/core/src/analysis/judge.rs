@@ -89,9 +89,10 @@ impl Judge {
     pub fn tick(&mut self, tick: &Tick) -> Result<(), BadTick> {
         bad::check(tick, self.warmth.newest_ms)?;
         self.warmth.add(tick);
-        self.strata.add(tick);
+        let warm = self.warmth.is_warm(&self.case.policy);
+        self.strata.add(tick, warm || !self.case.policy.burn_in_errors);
         if let Some(latency) = &mut self.latency {
-            latency.add(tick, self.warmth.is_warm(&self.case.policy));
+            latency.add(tick, warm);
         }
         self.outage.add(tick);
         if let Some(limits) = &mut self.limits {
@@ -136,7 +137,7 @@ impl Judge {
             sum += self.strata.worse().mean();
         }
         if let Some(latency) = &self.latency {
-            sum += latency.bets().mean();
+            sum += latency.evidence();
         }
         sum += self.external.iter().map(External::evidence).sum::<f64>();
         sum / as_f64(policy.metrics().max(1))
@@ -150,7 +151,7 @@ impl Judge {
     /// Whether any bet is so large that their mean could be enough.
     pub(super) fn may_have_enough(&self) -> bool {
         let enough = libm::log(self.enough()) - 1e-6;
-        let latency = self.latency.as_ref().is_some_and(|one| one.bets().largest() >= enough);
+        let latency = self.latency.as_ref().is_some_and(|one| one.largest() >= enough);
         let external = self.external.iter().any(|metric| metric.largest() >= enough);
         latency || external || (self.case.policy.errors && self.strata.worse().largest() >= enough)
     }

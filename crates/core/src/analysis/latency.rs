@@ -22,6 +22,9 @@ const SHIFTS: [f64; 5] = [0.1, 0.2, 0.4, 0.8, 1.6];
 /// From which quantile on there are how many times as many slow answers.
 const TAILS: [(f64, f64); 5] = [(0.9, 2.0), (0.9, 4.0), (0.99, 3.0), (0.99, 10.0), (0.99, 30.0)];
 
+/// How the stake is split: mostly on shifts, which are what usually happens.
+const SHARES: [f64; K] = [0.14, 0.14, 0.14, 0.14, 0.14, 0.06, 0.06, 0.06, 0.06, 0.06];
+
 /// No answer counts for more than this, nor for less than one over it.
 const RATIO_MAX: f64 = 100.0;
 
@@ -109,9 +112,14 @@ impl Latency {
         )
     }
 
-    /// The bets.
-    pub(super) fn bets(&self) -> &Bets<K> {
-        &self.bets
+    /// The evidence that the canary is slower; 1 is none.
+    pub(super) fn evidence(&self) -> f64 {
+        self.bets.mean_by(&SHARES)
+    }
+
+    /// The logarithm of the largest bet.
+    pub(super) fn largest(&self) -> f64 {
+        self.bets.largest()
     }
 
     /// Takes a tick into account that was found to be sound. While the canary warms up, nothing

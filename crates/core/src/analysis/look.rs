@@ -153,8 +153,7 @@ impl Judge {
     fn words(&self, evidence: f64, lift: Option<&Interval>) -> String {
         let mut words = explain::counts(&self.case.canary, &self.counts(), lift);
         let errors = if self.case.policy.errors { self.strata.worse().mean() } else { 0.0 };
-        if let Some(latency) =
-            self.latency.as_ref().filter(|one| one.bets().mean() > errors.max(2.0))
+        if let Some(latency) = self.latency.as_ref().filter(|one| one.evidence() > errors.max(2.0))
         {
             words = format!("{words} Latency: {}.", latency.words());
         }
@@ -174,7 +173,7 @@ impl Judge {
         }
         if let Some(latency) = &self.latency {
             let blind = !Latency::has_judged(latency);
-            metrics.push(self.metric("latency", blind, latency.bets().mean(), latency.words()));
+            metrics.push(self.metric("latency", blind, latency.evidence(), latency.words()));
         }
         for one in &self.external {
             let blind = one.blind(now_ms);

@@ -65,11 +65,7 @@ impl Outage {
             canary = canary.plus(slot.canary);
             stable = stable.plus(slot.stable);
         }
-        let before = Pair {
-            events: all.events.saturating_sub(stable.events),
-            total: all.total.saturating_sub(stable.total),
-        };
-        let tolerated = self.tolerated(before);
+        let tolerated = self.tolerated(all.minus(stable));
         let test = AbsoluteTest::new(0.5 * tolerated, 0.0);
         let fails = test.evidence(stable.total, stable.events) >= ENOUGH;
         if !fails || canary.events == 0 || rate(canary) <= tolerated {

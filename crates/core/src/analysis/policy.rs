@@ -26,6 +26,9 @@ pub struct JudgePolicy {
     pub burn_in_ms: Millis,
     /// For how many canary requests latency does not count after the start.
     pub burn_in_requests: u64,
+    /// Whether errors do not count either, so long: for services that are known to fail while they
+    /// warm up. Five errors among the first twenty requests count all the same.
+    pub burn_in_errors: bool,
     /// How long nothing may be known before a person is asked.
     pub blind_ms_max: Millis,
     /// What happens then.
@@ -143,6 +146,7 @@ impl Default for JudgePolicy {
             error_floor_ppm: 5_000,
             burn_in_ms: 30_000,
             burn_in_requests: 200,
+            burn_in_errors: false,
             blind_ms_max: 600_000,
             on_blind: OnBlind::Pause,
             errors: true,

@@ -109,7 +109,7 @@ impl Proof {
 
     /// Whether it is shown.
     pub(super) fn is_given(&self, strata: &Strata) -> bool {
-        let rare = self.floor(strata.canary());
+        let rare = self.floor(strata.canary_judged());
         strata.better().mean() >= self.enough || rare.mean_by(&RARER_SHARES) >= self.enough
     }
 
@@ -122,6 +122,7 @@ impl Proof {
             _ => (stable.events, stable.total),
         };
         let usual = if all == 0 { 0.0 } else { as_f64(errors) / as_f64(all) };
+        let canary = strata.canary_judged();
         let bets = (self.floor(canary), strata.better());
         self.requests(bets, canary.events > 0, usual, chance)
     }
@@ -211,7 +212,7 @@ mod tests {
         let mut strata = Strata::new(1.25, 2.0);
         for &(canary, bad, stable, worse) in ticks {
             let (canary, stable) = (arm(canary, bad), arm(stable, worse));
-            strata.add(&Tick { at_ms: 0, weight: 500, canary, stable });
+            strata.add(&Tick { at_ms: 0, weight: 500, canary, stable }, true);
         }
         Proof::new(&policy).is_given(&strata)
     }

@@ -60,7 +60,7 @@ mod tests {
         let mut strata = Strata::new(1.25, 2.0);
         for &(weight, canary, stable) in ticks {
             let arm = |requests| ArmCounts { requests, ..ArmCounts::default() };
-            strata.add(&Tick { at_ms: 0, weight, canary: arm(canary), stable: arm(stable) });
+            strata.add(&Tick { at_ms: 0, weight, canary: arm(canary), stable: arm(stable) }, true);
         }
         assert_eq!(broken(&strata, seen_ms, 1_000).as_deref(), expected, "{ticks:?}");
     }

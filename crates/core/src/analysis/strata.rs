@@ -24,6 +24,8 @@ pub(super) struct Stratum {
     pub(super) weight: Share,
     pub(super) canary: Pair,
     pub(super) stable: Pair,
+    /// Of these, what was seen while the canary warmed up, and is no evidence.
+    cold: [Pair; 2],
     worse: Odds<8>,
     better: Odds<3>,
 }
@@ -33,9 +35,14 @@ impl Strata {
         Strata { all: Vec::new(), recent: 0, tolerated_ratio, promote_ratio }
     }
 
-    /// Takes a tick into account that was found to be sound.
-    pub(super) fn add(&mut self, tick: &Tick) {
+    /// Takes a tick into account that was found to be sound; as evidence only if it `counts`.
+    pub(super) fn add(&mut self, tick: &Tick, counts: bool) {
         let stratum = self.of(tick.weight);
+        if !counts {
+            for (pair, arm) in stratum.cold.iter_mut().zip([&tick.canary, &tick.stable]) {
+                *pair = pair.plus(Pair { events: arm.errors, total: arm.requests });
+            }
+        }
         for (pair, arm) in
             [(&mut stratum.canary, &tick.canary), (&mut stratum.stable, &tick.stable)]
         {
@@ -51,8 +58,8 @@ impl Strata {
                     let chance = f64::from(weight) / f64::from(WHOLE);
                     let worse = Odds::new(&WORSE, self.tolerated_ratio, chance);
                     let better = Odds::new(&BETTER, self.promote_ratio, chance);
-                    let (canary, stable) = (Pair::default(), Pair::default());
-                    self.all.insert(at, Stratum { weight, canary, stable, worse, better });
+                    let (canary, stable, cold) = Default::default();
+                    self.all.insert(at, Stratum { weight, canary, stable, cold, worse, better });
                     at
                 }
             };
@@ -69,8 +76,9 @@ impl Strata {
     pub(super) fn worse(&self) -> Bets<8> {
         let mut bets = Bets::new();
         for stratum in &self.all {
-            bets.add(&stratum.worse.canary, stratum.canary.events);
-            bets.add(&stratum.worse.stable, stratum.stable.events);
+            let [canary, stable] = stratum.evidence();
+            bets.add(&stratum.worse.canary, canary.events);
+            bets.add(&stratum.worse.stable, stable.events);
         }
         bets
     }
@@ -79,10 +87,17 @@ impl Strata {
     pub(super) fn better(&self) -> Bets<3> {
         let mut bets = Bets::new();
         for stratum in &self.all {
-            bets.add(&stratum.better.canary, stratum.canary.events);
-            bets.add(&stratum.better.stable, stratum.stable.events);
+            let [canary, stable] = stratum.evidence();
+            bets.add(&stratum.better.canary, canary.events);
+            bets.add(&stratum.better.stable, stable.events);
         }
         bets
+    }
+
+    /// All of the canary that is evidence.
+    pub(super) fn canary_judged(&self) -> Pair {
+        let judged = self.all.iter().map(|stratum| stratum.evidence()[0]);
+        judged.fold(Pair::default(), Pair::plus)
     }
 
     /// All of the canary.
@@ -113,6 +128,12 @@ impl Strata {
 }
 
 impl Stratum {
+    /// What of the canary and of stable is evidence.
+    fn evidence(&self) -> [Pair; 2] {
+        let [canary, stable] = self.cold;
+        [self.canary.minus(canary), self.stable.minus(stable)]
+    }
+
     /// The chance with which a request went to the canary.
     pub(super) fn chance(&self) -> f64 {
         f64::from(self.weight) / f64::from(WHOLE)

@@ -97,4 +97,13 @@ impl Pair {
             total: self.total.saturating_add(more.total),
         }
     }
+
+    /// What is left without some of it.
+    #[must_use]
+    pub(super) fn minus(self, less: Pair) -> Pair {
+        Pair {
+            events: self.events.saturating_sub(less.events),
+            total: self.total.saturating_sub(less.total),
+        }
+    }
 }
