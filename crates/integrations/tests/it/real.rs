@@ -5,6 +5,7 @@ use crate::support::{prometheus, read, until};
 use ripcord_integrations::Sources;
 use std::fs;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,6 +47,8 @@ impl Real {
         );
         fs::write(folder.join("p.yml"), config).unwrap();
         let keeper = Command::new("sh")
+            // Whoever interrupts the tests must not interrupt the clearing away.
+            .process_group(0)
             .args(["-c", KEEPER, "keeper"])
             .arg(&folder)
             .stdin(Stdio::piped())
