@@ -1,9 +1,12 @@
 //! The shape of `ripcord.toml`, key by key. The words on the fields are the documentation that
 //! editors show.
 
+use crate::config::judge::Judge;
 use crate::config::quantity::{
-    Address, Bytes, Duration, InstanceCount, Percentage, PositiveDuration, Status,
+    Address, Bytes, Count, Duration, InstanceCount, Percentage, PositiveDuration, Status,
 };
+use crate::config::source::Metrics;
+use crate::config::step::{Keep, Step, Sticky};
 use crate::config::text::{AnyPath, Command, InnerPath, Name, UrlPath, VariableName, Words};
 use crate::config::variable::Variable;
 use ripcord_core::model::Authority;
@@ -21,6 +24,11 @@ pub(crate) struct Document {
     pub(crate) service: Name,
     /// What is released. Since 0.1.
     pub(crate) artifact: Artifact,
+    /// What runs beside the instances that answer requests, by name: `worker`, `cron`. Frozen with
+    /// each release. Since 0.2.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<Name, Role>")]
+    pub(crate) roles: BTreeMap<Name, Spanned<Role>>,
     /// The service's own configuration, frozen with each release. Since 0.1.
     #[serde(default)]
     pub(crate) config: ServiceConfig,
@@ -37,6 +45,9 @@ pub(crate) struct Document {
     /// What releases set in motion and no rollback returns; plans and reports name it. Since 0.1.
     #[serde(default)]
     pub(crate) external: Vec<External>,
+    /// Metrics beside the requests themselves. Since 0.2.
+    #[serde(default)]
+    pub(crate) metrics: Metrics,
     /// Where the service runs, by name. Since 0.1.
     #[schemars(with = "BTreeMap<Name, Environment>", extend("minProperties" = 1))]
     pub(crate) environments: Spanned<BTreeMap<Name, Environment>>,
@@ -53,6 +64,19 @@ pub(crate) struct Artifact {
     /// Placeholders are filled in. Since 0.1.
     #[schemars(with = "Command")]
     pub(crate) command: Spanned<Command>,
+}
+
+/// What runs beside the instances that answer requests. It has no port, and is ready once it has
+/// stayed up for a moment.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Role {
+    /// Program and arguments, run in the artifact's directory without a shell. Placeholders are
+    /// filled in. Since 0.2.
+    #[schemars(with = "Command")]
+    pub(crate) command: Spanned<Command>,
+    /// How many instances there are. Default 1. Since 0.2.
+    pub(crate) instances: Option<Count>,
 }
 
 /// The service's own configuration.
@@ -156,6 +180,30 @@ pub(crate) struct Environment {
     /// How a release takes over. Default "blue-green". Since 0.1.
     #[serde(default)]
     pub(crate) strategy: Strategy,
+    /// What a canary does, in order; after the last step the release gets everything. Default
+    /// ["5%", "analysis 10m", "25%", "analysis 10m", "50%", "analysis 10m"]. Since 0.2.
+    #[schemars(with = "Option<Vec<Step>>", length(min = 1, max = 50))]
+    pub(crate) steps: Option<Spanned<Vec<Spanned<String>>>>,
+    /// How users keep their release during a canary: "cookie NAME" or "header NAME". Default: each
+    /// request is drawn anew. Since 0.2.
+    #[schemars(with = "Option<Sticky>")]
+    pub(crate) sticky: Option<Spanned<Sticky>>,
+    /// How long a share holds without a word from the controller; then the release before gets
+    /// everything. "1s" to "1h". Default "30s". Since 0.2.
+    #[schemars(with = "Option<PositiveDuration>")]
+    pub(crate) lease: Option<Spanned<PositiveDuration>>,
+    /// How many instances a rolling release exchanges at a time. Default 1. Since 0.2.
+    #[schemars(with = "Option<Count>")]
+    pub(crate) batch: Option<Spanned<Count>>,
+    /// How long is watched after each exchange. Default "30s". Since 0.2.
+    #[schemars(with = "Option<Duration>")]
+    pub(crate) batch_pause: Option<Spanned<Duration>>,
+    /// How long the instances of a release that was taken back stay, so that they can be looked
+    /// at; "keep": until another release needs their place. Default "0s". Since 0.2.
+    pub(crate) abort_keep: Option<Keep>,
+    /// How the judge decides during a canary or a rolling release. Since 0.2.
+    #[schemars(with = "Option<Judge>")]
+    pub(crate) judge: Option<Spanned<Judge>>,
     /// How long a release is watched after the switch. Default "10m". Since 0.1.
     #[schemars(with = "Option<Duration>")]
     pub(crate) bake: Option<Spanned<Duration>>,
@@ -196,6 +244,10 @@ pub(crate) enum Strategy {
     /// The new release starts beside the old one and gets all requests at once.
     #[default]
     BlueGreen,
+    /// It gets a growing share of the requests, and is compared with the old one meanwhile.
+    Canary,
+    /// Its instances replace those of the old one a few at a time.
+    Rolling,
 }
 
 /// What happens when a step is past its deadline.

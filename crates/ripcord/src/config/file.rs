@@ -5,13 +5,18 @@ use crate::config::contradiction;
 use crate::config::document::Document;
 use crate::config::problem;
 use crate::config::settings::{self, EnvironmentSettings};
+use crate::config::source::{ReadSecret, Source};
 use crate::config::text::{Name, shown};
 use crate::failure::{Code, Failure};
+use ripcord_core::model::Role;
+use ripcord_integrations::SourceConfig;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use toml::Spanned;
 
 /// The largest file. A usual one has a thousandth of this.
 const BYTES_MAX: u64 = 1 << 20;
@@ -101,6 +106,27 @@ impl Config {
             })?,
         };
         Ok(settings::of(self, found.0, found.1))
+    }
+
+    /// What runs beside the web, as releases name it.
+    pub(crate) fn roles(&self) -> BTreeMap<String, Role> {
+        settings::roles(&self.document)
+    }
+
+    /// The sources of metrics by name, for those who ask them.
+    pub(crate) fn metric_sources(
+        &self,
+        secret: ReadSecret<'_>,
+    ) -> Result<BTreeMap<String, SourceConfig>, Failure> {
+        let sources = self.document.metrics.sources.iter();
+        let resolve = |(name, source): (&Name, &Spanned<Source>)| {
+            let resolved = source.get_ref().resolve(secret).map_err(|why| {
+                let what = format!("the source of metrics `{}`: {why}", name.as_str());
+                Failure::new(Code::ConfigValue, what).at(self.show(source.span()))
+            })?;
+            Ok((name.as_str().to_owned(), resolved))
+        };
+        sources.map(resolve).collect()
     }
 
     /// All environments, in the order of their names.

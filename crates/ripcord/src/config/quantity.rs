@@ -1,6 +1,7 @@
 //! Quantities with units: `"10m"`, `"0.5%"`, `"512MiB"`, `"127.0.0.1:8080"`.
 
 use crate::config::problem::value_error;
+use crate::config::proportion::{digits, percent};
 use crate::config::text::shown;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
@@ -60,6 +61,10 @@ pub(crate) struct Address(pub(crate) SocketAddr);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
 pub(crate) struct InstanceCount(#[schemars(range(min = 1, max = 100))] pub(crate) u32);
 
+/// How many of something: 1 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+pub(crate) struct Count(#[schemars(range(min = 1, max = 100))] pub(crate) u32);
+
 /// The status of an HTTP answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
 pub(crate) struct Status(#[schemars(range(min = 100, max = 599))] pub(crate) u16);
@@ -89,7 +94,8 @@ struct BytesText(#[schemars(regex(pattern = "^[0-9]+(KiB|MiB|GiB)$"))] String);
 struct AddressText(#[schemars(regex(pattern = "^.+:[0-9]+$"))] String);
 
 impl Duration {
-    fn parse(text: &str) -> Option<Duration> {
+    /// The duration that a text means; none for anything else.
+    pub(super) fn parse(text: &str) -> Option<Duration> {
         let ms = with_unit(text, &DURATION_UNITS)?;
         (ms <= DURATION_MS_MAX).then_some(Duration { ms })
     }
@@ -100,15 +106,7 @@ impl Percentage {
     const HUNDREDTHS_MAX: u16 = 5_000;
 
     fn parse(text: &str) -> Option<Percentage> {
-        let number = text.strip_suffix('%')?;
-        let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
-        let decimals = match decimals.len() {
-            1 => 10 * digits(decimals)?,
-            2 => digits(decimals)?,
-            _ => return None,
-        };
-        let hundredths = digits(whole)?.checked_mul(100)?.checked_add(decimals)?;
-        let hundredths = u16::try_from(hundredths).ok()?;
+        let hundredths = u16::try_from(percent(text, 2)?).ok()?;
         (hundredths <= Percentage::HUNDREDTHS_MAX).then_some(Percentage { hundredths })
     }
 }
@@ -118,11 +116,6 @@ fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
         .iter()
         .find_map(|(unit, factor)| text.strip_suffix(unit).map(|number| (number, factor)))?;
     digits(number)?.checked_mul(*factor)
-}
-
-/// A whole number of digits alone: no sign, no space.
-fn digits(text: &str) -> Option<u64> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 impl<'de> Deserialize<'de> for Duration {
@@ -202,6 +195,16 @@ impl<'de> Deserialize<'de> for InstanceCount {
                 format!("{count} instances cannot serve"),
                 "write 1 to 100".to_owned(),
             )),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Count, D::Error> {
+        let count = i64::deserialize(deserializer)?;
+        match u32::try_from(count) {
+            Ok(count @ 1..=100) => Ok(Count(count)),
+            _ => Err(value_error(format!("{count} is not possible here"), "write 1 to 100")),
         }
     }
 }

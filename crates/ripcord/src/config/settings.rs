@@ -1,16 +1,19 @@
 //! What one environment is to be, with every default filled in: what the rest of Ripcord reads.
 
-use crate::config::document::{AuthorityTable, Check, Engine, Environment, OnDeadline, Strategy};
+use crate::config::document::{AuthorityTable, Check, Document, Engine, Environment, OnDeadline};
 use crate::config::file::Config;
 use crate::config::quantity::Duration;
+use crate::config::rollout;
 use crate::config::text::Name;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::policy::{CheckSpec, ResourceSpec};
-use ripcord_core::model::{Authorities, Domain, EnvironmentName, HoldLimits, Policy};
+use ripcord_core::model::{Authorities, Domain, EnvironmentName, HoldLimits, Policy, Role};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 const INSTANCES: u32 = 2;
+const ROLE_INSTANCES: u32 = 1;
 const BAKE_MS: Millis = 10 * 60_000;
 const KEEP_WARM_MS: Millis = 30 * 60_000;
 const ROLLBACK_WINDOW_MS: Millis = 7 * 86_400_000;
@@ -47,8 +50,6 @@ pub(crate) struct EnvironmentSettings {
 /// The settings of one environment.
 pub(crate) fn of(config: &Config, name: &Name, environment: &Environment) -> EnvironmentSettings {
     let document = config.document();
-    // There is one strategy. A second one must reach planning from here.
-    let Strategy::BlueGreen = environment.strategy;
     let usual = document.database.as_ref().map(|database| match database.engine {
         Engine::Sqlite => &database.path,
     });
@@ -67,6 +68,22 @@ pub(crate) fn of(config: &Config, name: &Name, environment: &Environment) -> Env
     }
 }
 
+/// What runs beside the web, as releases name it.
+pub(crate) fn roles(document: &Document) -> BTreeMap<String, Role> {
+    let roles = document.roles.iter().map(|(name, role)| {
+        let role = role.get_ref();
+        let instances = role.instances.map_or(ROLE_INSTANCES, |count| count.0);
+        let command = role.command.get_ref().words().to_vec();
+        (name.as_str().to_owned(), Role { command, instances })
+    });
+    roles.collect()
+}
+
+/// How many instances of a release serve.
+pub(crate) fn instances(environment: &Environment) -> u32 {
+    environment.instances.map_or(INSTANCES, |instances| instances.0)
+}
+
 /// How long a release is watched.
 pub(crate) fn bake_ms(environment: &Environment) -> Millis {
     environment.bake.as_ref().map_or(BAKE_MS, |bake| bake.get_ref().ms)
@@ -83,8 +100,13 @@ fn policy(config: &Config, environment: &Environment) -> Policy {
         revert: infrastructure.revert.words().to_vec(),
     });
     let external = document.external.iter().map(|external| external.name.as_str().to_owned());
+    let error_floor =
+        environment.tolerated_errors.map_or(TOLERATED_HUNDREDTHS, |share| share.hundredths);
     Policy {
-        instances: environment.instances.map_or(INSTANCES, |instances| instances.0),
+        strategy: rollout::strategy(environment),
+        judge: rollout::judge(environment, error_floor),
+        abort_keep_ms: environment.abort_keep.map_or(Some(0), |keep| keep.0),
+        instances: instances(environment),
         ready_ms_max: document.health.ready_within.ms,
         drain_ms_max: environment.drain.map_or(DRAIN_MS, |drain| drain.ms),
         hold: HoldLimits { wait_ms_max: hold_ms, ..HoldLimits::default() },
@@ -94,9 +116,7 @@ fn policy(config: &Config, environment: &Environment) -> Policy {
         rollback_window_ms: environment
             .rollback_window
             .map_or(ROLLBACK_WINDOW_MS, |Duration { ms }| ms),
-        error_floor: environment
-            .tolerated_errors
-            .map_or(TOLERATED_HUNDREDTHS, |share| share.hundredths),
+        error_floor,
         approve: environment.approve,
         abort_on_deadline: environment.on_deadline == OnDeadline::Abort,
         checks: environment.checks.iter().filter_map(|check| spec(check.get_ref())).collect(),

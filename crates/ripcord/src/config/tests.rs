@@ -30,6 +30,29 @@ fn the_least_that_suffices() {
             preview: None,
             database: None,
             policy: Policy {
+                strategy: BlueGreen,
+                judge: JudgePolicy {
+                    mode: Act,
+                    alpha_ppm: 10000,
+                    tolerated_ratio_thousandths: 1250,
+                    latency_tolerance_ppm: 50000,
+                    promote_ratio_thousandths: 2000,
+                    promote_beta_ppm: 50000,
+                    error_floor_ppm: 5000,
+                    burn_in_ms: 30000,
+                    burn_in_requests: 200,
+                    burn_in_errors: false,
+                    blind_ms_max: 600000,
+                    on_blind: Pause,
+                    errors: true,
+                    latency: true,
+                    thresholds: None,
+                    external: [],
+                    boundary: Ville,
+                },
+                abort_keep_ms: Some(
+                    0,
+                ),
                 instances: 2,
                 ready_ms_max: 30000,
                 drain_ms_max: 30000,
@@ -133,6 +156,29 @@ fn all_that_planning_needs() {
     let settings = everything().environment(Some("production")).unwrap();
     expect![[r#"
         Policy {
+            strategy: BlueGreen,
+            judge: JudgePolicy {
+                mode: Act,
+                alpha_ppm: 10000,
+                tolerated_ratio_thousandths: 1250,
+                latency_tolerance_ppm: 50000,
+                promote_ratio_thousandths: 2000,
+                promote_beta_ppm: 50000,
+                error_floor_ppm: 12500,
+                burn_in_ms: 30000,
+                burn_in_requests: 200,
+                burn_in_errors: false,
+                blind_ms_max: 600000,
+                on_blind: Pause,
+                errors: true,
+                latency: true,
+                thresholds: None,
+                external: [],
+                boundary: Ville,
+            },
+            abort_keep_ms: Some(
+                0,
+            ),
             instances: 3,
             ready_ms_max: 5000,
             drain_ms_max: 10000,
@@ -256,7 +302,7 @@ fn refused() {
         writeln!(shown, "=== {name}\n{input}---\n{failure}").unwrap();
         count += 1;
     }
-    assert!(count >= 55, "only {count} cases");
+    assert!(count >= 110, "only {count} cases");
     expected.assert_eq(&shown);
 }
 

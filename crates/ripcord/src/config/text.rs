@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 /// The longest name. Names become parts of paths, some of which the system keeps short.
 const NAME_LENGTH_MAX: usize = 40;
 
-/// The name of a service, an environment or a piece of infrastructure.
+/// The name of a service, an environment, a role, a source or a piece of infrastructure.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
 pub(crate) struct Name(#[schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"))] String);
 

@@ -32,6 +32,17 @@ impl Variable {
     }
 }
 
+/// A value that is always a secret, by its reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// Where it is: `file:/path` or `env:NAME`.
+    pub(crate) fn reference(&self) -> &str {
+        &self.0
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SecretTable {
@@ -60,6 +71,18 @@ impl<'de> Deserialize<'de> for Reference {
              of the controller; never the secret itself"
                 .to_owned(),
         ))
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        match Variable::deserialize(deserializer)? {
+            Variable::Secret(reference) => Ok(Secret(reference)),
+            Variable::Plain(_) => Err(value_error(
+                NO_REFERENCE,
+                "write { secret = \"file:/path/to/secret\" } or { secret = \"env:NAME\" }",
+            )),
+        }
     }
 }
 
@@ -95,6 +118,24 @@ impl<'de> Visitor<'de> for VariableVisitor {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Variable, A::Error> {
         let table = SecretTable::deserialize(MapAccessDeserializer::new(map))?;
         Ok(Variable::Secret(table.secret.0))
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A reference to a secret.",
+            "type": "object",
+            "properties": {
+                "secret": { "type": "string", "pattern": "^(file:/.+|env:[A-Za-z0-9_]+)$" }
+            },
+            "required": ["secret"],
+            "additionalProperties": false
+        })
     }
 }
 

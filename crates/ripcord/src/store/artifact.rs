@@ -1,6 +1,6 @@
 //! Reading an artifact: a file or a directory, whole, within bounds, and startable.
 
-use crate::config::Config;
+use crate::config::{Command, Config};
 use crate::failure::{Code, Failure};
 use crate::store::listing::{Content, Listed, Listing, stays_inside};
 use ripcord_core::model::Digest;
@@ -8,6 +8,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use toml::Spanned;
 
 /// The most entries of an artifact.
 const ENTRIES_MAX: usize = 50_000;
@@ -29,7 +30,7 @@ pub(crate) struct Found {
 }
 
 /// Looks at the configured artifact without reading its files: that it exists, that nothing in
-/// it leads outside, and that its command can be started.
+/// it leads outside, and that its commands can be started.
 pub(crate) fn inspect(config: &Config) -> Result<Found, Failure> {
     let artifact = &config.document().artifact;
     let path = config.resolve(artifact.path.get_ref().as_path());
@@ -41,7 +42,10 @@ pub(crate) fn inspect(config: &Config) -> Result<Found, Failure> {
     })?;
     let found = if metadata.is_dir() { walk(&path) } else { single(&path, metadata) };
     let found = found.map_err(|failure| failure.at(shown()))?;
-    startable(config, &found)?;
+    startable(config, &found, &artifact.command)?;
+    for role in config.document().roles.values() {
+        startable(config, &found, &role.get_ref().command)?;
+    }
     Ok(found)
 }
 
@@ -164,8 +168,7 @@ fn bounded(root: &Path, count: usize, bytes: u64) -> Result<(), Failure> {
 }
 
 /// The program of the command exists and may be run.
-fn startable(config: &Config, found: &Found) -> Result<(), Failure> {
-    let command = &config.document().artifact.command;
+fn startable(config: &Config, found: &Found, command: &Spanned<Command>) -> Result<(), Failure> {
     let program = command.get_ref().program();
     let wrong = |what: String, hint: &str| {
         let failure = Failure::new(Code::CommandNotExecutable, what);

@@ -34,6 +34,7 @@ impl Store {
             service: document.service.as_str().to_owned(),
             artifact: self.put(&listing)?,
             command: document.artifact.command.get_ref().words().to_vec(),
+            roles: config.roles(),
             config: self.freeze_config(config)?,
             environment: environment
                 .map(|(name, value)| (name.as_str().to_owned(), value.get_ref().frozen()))

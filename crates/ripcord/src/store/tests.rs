@@ -116,6 +116,30 @@ fn everything_belongs_to_the_release() {
 }
 
 #[test]
+fn roles_belong_to_the_release() {
+    let world = World::new();
+    let without = world.freeze().unwrap();
+    let with = |more: &str| {
+        world.write("ripcord.toml", &format!("{CONFIG}[roles.worker]\n{more}"));
+        world.freeze()
+    };
+    let one = with("command = [\"./shop\", \"work\", \"{release}\"]\n").unwrap();
+    assert_eq!(one.roles["worker"].command, ["./shop", "work", "{release}"]);
+    assert_eq!(one.roles["worker"].instances, 1);
+    assert_ne!(one.content_digest(), without.content_digest());
+    let two = with("command = [\"./shop\", \"work\"]\ninstances = 2\n").unwrap();
+    assert_eq!(two.roles["worker"].instances, 2);
+    world.write("ripcord.toml", &format!("{CONFIG}[roles.worker]\ncommand = [\"./worker\"]\n"));
+    world.refused(&expect![[r#"
+        error[RC0105]: there is no `./worker` in the artifact
+           --> DIR/project/ripcord.toml:15:11
+            |
+         15 | command = ["./worker"]
+            |           ^^^^^^^^^^^^
+        hint: the command runs in the artifact's directory"#]]);
+}
+
+#[test]
 fn equal_content_is_the_same_release_and_a_changed_mode_is_not() {
     let world = World::new();
     let first = world.freeze().unwrap();

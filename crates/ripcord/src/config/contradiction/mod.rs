@@ -1,5 +1,8 @@
 //! What no single value shows: keys that contradict each other.
 
+mod metrics;
+mod rollout;
+
 use crate::config::document::{Check, Environment};
 use crate::config::file::Config;
 use crate::config::placeholder::uses;
@@ -20,13 +23,17 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
             .hint("add one: [environments.production] with `listen = \"127.0.0.1:8080\"`"));
     }
     names(config)?;
+    roles(config)?;
     placeholders(config)?;
     for environment in environments.get_ref().values() {
         times(config, environment)?;
+        rollout::check(config, environment)?;
+        metrics::judged(config, environment)?;
         for check in &environment.checks {
             one_check(config, environment, check.get_ref(), check.span())?;
         }
     }
+    metrics::sources(config)?;
     addresses(config)?;
     databases(config)
 }
@@ -147,6 +154,19 @@ fn names(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The instances that answer requests have this name for themselves.
+fn roles(config: &Config) -> Result<(), Failure> {
+    for (name, role) in &config.document().roles {
+        if name.as_str() == "web" {
+            let what = "`web` is the name of the instances that answer requests";
+            return Err(contradiction(config, role.span(), what).hint(
+                "name the role after what it does; the command of the web is in [artifact]",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// A placeholder needs what it stands for.
 fn placeholders(config: &Config) -> Result<(), Failure> {
     let document = config.document();
@@ -165,9 +185,11 @@ fn placeholders(config: &Config) -> Result<(), Failure> {
         let what = format!("{{{missing}}} stands for nothing, because there is none");
         Err(contradiction(config, span, what).hint(hint))
     };
-    let command = &document.artifact.command;
-    for word in command.get_ref().words() {
-        check(word, command.span())?;
+    let commands = document.roles.values().map(|role| &role.get_ref().command);
+    for command in commands.chain([&document.artifact.command]) {
+        for word in command.get_ref().words() {
+            check(word, command.span())?;
+        }
     }
     for variable in document.config.environment.values() {
         if let Variable::Plain(text) = variable.get_ref() {
