@@ -23,7 +23,7 @@
 //! chooses its release, `forward` sends it over a connection of the target's `pool`, and the
 //! answer's body (`answer_body`) keeps it inside the release until the last byte. `board` is the
 //! other side: it takes states from `control`, saves them in `store` and drains, and `board::lease`
-//! does so when nobody else does. How the table draws is in `draw` and `rule`; `trial` is the part
+//! does so when nobody else does. How the table draws is in `line`, `draw` and `rule`; `trial` is the part
 //! of one request in the comparison that `period` counts.
 //!
 //! # At 3 a.m.
@@ -34,6 +34,7 @@
 mod ages;
 mod answer;
 mod answer_body;
+mod arm;
 mod board;
 mod control;
 mod cookie;
@@ -47,6 +48,7 @@ mod gate_model;
 mod headers;
 mod hold;
 mod lease;
+mod line;
 mod log;
 mod options;
 mod period;
@@ -67,13 +69,14 @@ mod tunnel;
 mod users;
 mod websocket;
 
+pub use arm::Arm;
 pub use control::Control;
 pub use control::wire::{Applied, InFlightCounts, Observed, Renewed};
 pub use counts::{Counted, Counts, Histogram};
 pub use error::{ProxyError, Refusal};
 pub use lease::LeaseLeft;
 pub use options::{Limits, Options};
-pub use period::{Arm, Period, Periods};
+pub use period::{Period, Periods};
 pub use proxy::{Proxy, Running, run};
 pub use state::{
     Draw, Format, Lapsed, Lease, Match, Pattern, ReleaseName, Requests, Rule, Share, State, Sticky,

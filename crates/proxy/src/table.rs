@@ -5,22 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use hyper::header::{HeaderMap, HeaderValue};
 
 use crate::cookie;
-use crate::draw::{Draw, Sticky};
 use crate::gate::InFlight;
+use crate::line::Line;
 use crate::options::Limits;
-use crate::period::{ArmTally, PeriodTally};
-use crate::random;
+use crate::period::PeriodTally;
 use crate::release::{Lane, Lanes, Release, Side, Stub};
 use crate::rule::Rule;
-use crate::state::{ReleaseName, Requests, Share, State, StickyKey};
+use crate::state::{ReleaseName, Requests, State};
 use crate::target::Target;
-use crate::trial::{Chance, Who};
+use crate::trial::Chance;
 
 /// Where requests go while one state is in force.
 pub(crate) struct Table {
@@ -28,19 +27,8 @@ pub(crate) struct Table {
     pub(crate) routes: BTreeMap<ReleaseName, Arc<Route>>,
     pub(crate) period: Arc<PeriodTally>,
     rules: Vec<(Rule, Arc<Route>)>,
-    /// The releases with a share, the sticky canary first.
-    line: Vec<Stretch>,
-    /// How many requests were divided by counting. It goes on while the split stays.
-    counted: Arc<AtomicU64>,
+    line: Line,
     preview: Option<Arc<Route>>,
-}
-
-/// One release's part of the line from 0 to 10 000.
-struct Stretch {
-    /// The sum of the shares up to and including this one.
-    end: u64,
-    route: Arc<Route>,
-    arm: Arc<ArmTally>,
 }
 
 /// A release and its targets.
@@ -94,15 +82,13 @@ impl Table {
             routes.insert(name.clone(), Arc::new(route));
         }
         let period = PeriodTally::of(&state, before.map(|table| &table.period));
-        let line = line(&state, &routes, &period);
-        let same_split = before.filter(|table| table.state.split == state.split);
-        let counted = same_split.map(|table| Arc::clone(&table.counted)).unwrap_or_default();
+        let line = Line::new(&state, &routes, &period, before.map(|table| &table.line));
         let rules = state.rules.iter();
         let rules =
             rules.filter_map(|rule| Some((rule.clone(), Arc::clone(routes.get(&rule.to)?))));
         let rules = rules.collect();
         let preview = state.preview.as_ref().and_then(|name| routes.get(name)).map(Arc::clone);
-        Self { state, routes, period, rules, line, counted, preview }
+        Self { state, routes, period, rules, line, preview }
     }
 
     /// Picks the route of one request, by its headers where the state says so.
@@ -124,15 +110,7 @@ impl Table {
         if let Some((_, route)) = self.rules.iter().find(|(rule, _)| rule.when.is_met(headers)) {
             return Some((route, None, cookies));
         }
-        let (place, who) = match (&self.state.draw, self.line.as_slice()) {
-            (Draw::Sticky(sticky), [_, ..]) => sticky_place(sticky, headers, &mut cookies),
-            (_, [] | [_]) => (0, Who::Anyone),
-            (Draw::Exact, _) => {
-                (counted_place(self.counted.fetch_add(1, Ordering::Relaxed)), Who::Anyone)
-            }
-            _ => (random_place(), Who::Anyone),
-        };
-        let stretch = self.line.get(self.line.partition_point(|stretch| stretch.end <= place))?;
+        let (stretch, who) = self.line.draw(&self.state.draw, headers, &mut cookies)?;
         let arm = Arc::clone(&stretch.arm);
         Some((&stretch.route, Some(Chance { arm, who }), cookies))
     }
@@ -153,7 +131,7 @@ impl Table {
         releases: impl Iterator<Item = &'a Arc<Release>>,
     ) -> Vec<Arc<Lane>> {
         let is_used = |lane: &Arc<Lane>| {
-            let shares = self.line.iter().map(|stretch| &stretch.route);
+            let shares = self.line.routes();
             let live = shares.chain(self.rules.iter().map(|(_, route)| route));
             let live = live.map(|route| &route.lanes.live);
             let preview = self.preview.iter().map(|route| &route.lanes.preview);
@@ -163,61 +141,6 @@ impl Table {
         let lanes = lanes.flat_map(|lanes| lanes.both().map(Arc::clone));
         lanes.filter(|lane| !is_used(lane)).collect()
     }
-}
-
-/// The releases with a share, one after the other. The sticky canary has the lower end; for other
-/// draws the order means nothing.
-fn line(
-    state: &State,
-    routes: &BTreeMap<ReleaseName, Arc<Route>>,
-    period: &PeriodTally,
-) -> Vec<Stretch> {
-    let canary = match &state.draw {
-        Draw::Sticky(sticky) => Some(&sticky.canary),
-        _ => None,
-    };
-    let mut shares: Vec<_> =
-        state.split.iter().filter(|(_, share)| **share > Share::NONE).collect();
-    shares.sort_by_key(|(name, _)| Some(*name) != canary);
-    let mut end = 0;
-    let stretches = shares.into_iter().filter_map(|(name, share)| {
-        end += u64::from(share.0);
-        let (route, arm) = (routes.get(name)?, period.arms.get(name)?);
-        Some(Stretch { end, route: Arc::clone(route), arm: Arc::clone(arm) })
-    });
-    stretches.collect()
-}
-
-fn random_place() -> u64 {
-    random::below(u64::from(Share::ALL.0))
-}
-
-/// Walks through all 10 000 places, each once, in steps near the golden section of the line. So any
-/// 10 000 requests in a row are divided exactly, any few of them nearly, and a client who comes
-/// every so many requests does not always meet the same release.
-fn counted_place(number: u64) -> u64 {
-    /// Has no factor in common with 10 000.
-    const STEP: u64 = 6_181;
-    let whole = u64::from(Share::ALL.0);
-    number % whole * STEP % whole
-}
-
-/// The place of whoever sends the request. Who has no cookie gets one on the answer.
-fn sticky_place(
-    sticky: &Sticky,
-    headers: &HeaderMap,
-    cookies: &mut Vec<HeaderValue>,
-) -> (u64, Who) {
-    let place = match (sticky.key.of(headers), &sticky.key) {
-        (Some(key), _) => sticky.place(key),
-        (None, StickyKey::Header { .. }) => return (random_place(), Who::Keyless),
-        (None, StickyKey::Cookie { name }) => {
-            let fresh = format!("{:016x}{:016x}", random::bits(), random::bits());
-            cookies.extend(cookie::set(name, &fresh));
-            sticky.place(fresh.as_bytes())
-        }
-    };
-    (place.share(), Who::User(place))
 }
 
 impl Route {
@@ -239,6 +162,7 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trial::Who;
 
     fn table(text: &str) -> Table {
         let state: State = serde_json::from_str(text).unwrap();
@@ -302,17 +226,6 @@ mod tests {
         let three = with(r#"{"a":3333,"b":3334,"c":3333}"#, "\"exact\"", "[]");
         let of_each = drawn(&three, 10_000).into_values().collect::<Vec<_>>();
         assert_eq!(of_each, [3_333, 3_334, 3_333]);
-    }
-
-    #[test]
-    fn counting_is_nearly_exact_in_short_windows_and_for_periodic_clients() {
-        let is_canary: Vec<_> = (0..20_000).map(|n| counted_place(n) < 1_000).collect();
-        let counts = is_canary.windows(100).map(|w| w.iter().filter(|canary| **canary).count());
-        let (fewest, most) = counts.fold((100, 0), |(low, high), n| (low.min(n), high.max(n)));
-        assert!(fewest >= 8 && most <= 12, "{fewest}..{most}");
-        // Who sends every tenth request gets the same share as everybody.
-        let tenth = is_canary.iter().step_by(10).take(1_000).filter(|canary| **canary).count();
-        assert_eq!(tenth, 100);
     }
 
     const BY_HEADER: &str =

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::ages::Slot;
+use crate::arm::ArmTally;
 use crate::counts::Histogram;
 use crate::draw::Place;
-use crate::period::ArmTally;
 use crate::users::Hearing;
 
 /// What a chance said about a request.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::control::path::ShortPath;
-use crate::control::wire::{Applied, Call, MAX_LINE_BYTES, Observed, Renewed, Reply};
+use crate::control::wire::{Applied, Call, MAX_ANSWER_BYTES, Observed, Renewed, Reply};
 use crate::counts::Counted;
 use crate::error::ProxyError;
 use crate::period::Periods;
@@ -104,7 +104,7 @@ impl Control {
         line.push(b'\n');
         stream.write_all(&line)?;
         let mut answer = String::new();
-        BufReader::new((&stream).take(MAX_LINE_BYTES)).read_line(&mut answer)?;
+        BufReader::new((&stream).take(MAX_ANSWER_BYTES)).read_line(&mut answer)?;
         if !answer.ends_with('\n') {
             return Err(io::Error::other("the connection ended within the answer"));
         }

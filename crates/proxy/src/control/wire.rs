@@ -11,8 +11,10 @@ use crate::lease::LeaseLeft;
 use crate::period::Periods;
 use crate::state::{ReleaseName, State};
 
-/// The longest line either side accepts.
+/// The longest question that is read.
 pub(crate) const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
+/// The longest answer that is read: more than all histograms of all periods take.
+pub(crate) const MAX_ANSWER_BYTES: u64 = 32 * 1024 * 1024;
 
 /// One question.
 #[derive(Debug, Deserialize, Serialize)]
