@@ -36,6 +36,10 @@ pub(crate) struct Judge {
     /// How long latency does not count after the start, since caches are cold; "0s": it counts
     /// from the first request. Default "30s". Since 0.2.
     pub(crate) burn_in: Option<Duration>,
+    /// Whether errors do not count either for so long, for services that are known to fail while
+    /// they warm up. Default false. Since 0.2.
+    #[schemars(with = "bool")]
+    pub(crate) burn_in_errors: Option<Spanned<bool>>,
     /// How long nothing may be known before `on_blind` happens. Default "10m". Since 0.2.
     pub(crate) blind_timeout: Option<PositiveDuration>,
     /// What happens when nothing is known for too long. Default "pause". Since 0.2.

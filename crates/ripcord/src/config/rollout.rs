@@ -80,6 +80,7 @@ pub(super) fn judge(environment: &Environment, error_floor: u16) -> JudgePolicy 
         burn_in_ms: burn_in.unwrap_or(usual.burn_in_ms),
         // Whoever asks for no time to warm up asks for no requests to warm up either.
         burn_in_requests: if burn_in == Some(0) { 0 } else { usual.burn_in_requests },
+        burn_in_errors: written(judge.burn_in_errors.as_ref()).copied().unwrap_or_default(),
         blind_ms_max: judge.blind_timeout.map_or(usual.blind_ms_max, |timeout| timeout.ms),
         on_blind: match judge.on_blind {
             Blind::Pause => OnBlind::Pause,
@@ -206,6 +207,7 @@ latency_tolerance = "10%"
 promote_ratio = 3
 promote_confidence = "99%"
 burn_in = "1m"
+burn_in_errors = true
 blind_timeout = "5m"
 on_blind = "go-back"
 max_error_rate = "2.5%"
@@ -258,6 +260,7 @@ command = ["./queue.sh", "{query}"]
                 error_floor_ppm: 15000,
                 burn_in_ms: 60000,
                 burn_in_requests: 200,
+                burn_in_errors: true,
                 blind_ms_max: 300000,
                 on_blind: GoBack,
                 errors: true,
@@ -345,12 +348,12 @@ command = ["./queue.sh", "{query}"]
             }
         );
         let failure = config.metric_sources(&|_| Err("it is not there".into())).unwrap_err();
-        expect![[r"
+        expect![[r#"
             error[RC0007]: the source of metrics `orders`: it is not there
-               --> ripcord.toml:43:1
+               --> ripcord.toml:44:1
                 |
-             43 | [metrics.sources.orders]
-                | ^^^^^^^^^^^^^^^^^^^^^^^^"]]
+             44 | [metrics.sources.orders]
+                | ^^^^^^^^^^^^^^^^^^^^^^^^"#]]
         .assert_eq(&failure.to_string());
     }
 

@@ -17,6 +17,14 @@ fn parse(text: &str) -> Result<Config, Failure> {
     Config::parse("ripcord.toml".into(), text.into(), "/project".into())
 }
 
+/// Without the lines about the judge, which has tests and defaults of its own.
+fn without_judge(shown: &str) -> String {
+    let (before, rest) = shown.split_once("judge: JudgePolicy {").unwrap();
+    let indentation = before.rsplit('\n').next().unwrap();
+    let (_, after) = rest.split_once(&format!("\n{indentation}}},\n")).unwrap();
+    format!("{}{after}", before.trim_end_matches(' '))
+}
+
 #[test]
 fn the_least_that_suffices() {
     let config = parse(&format!("{HEAD}{ENVIRONMENT}")).unwrap();
@@ -31,25 +39,6 @@ fn the_least_that_suffices() {
             database: None,
             policy: Policy {
                 strategy: BlueGreen,
-                judge: JudgePolicy {
-                    mode: Act,
-                    alpha_ppm: 10000,
-                    tolerated_ratio_thousandths: 1250,
-                    latency_tolerance_ppm: 50000,
-                    promote_ratio_thousandths: 2000,
-                    promote_beta_ppm: 50000,
-                    error_floor_ppm: 5000,
-                    burn_in_ms: 30000,
-                    burn_in_requests: 200,
-                    burn_in_errors: false,
-                    blind_ms_max: 600000,
-                    on_blind: Pause,
-                    errors: true,
-                    latency: true,
-                    thresholds: None,
-                    external: [],
-                    boundary: Ville,
-                },
                 abort_keep_ms: Some(
                     0,
                 ),
@@ -78,7 +67,7 @@ fn the_least_that_suffices() {
             stop_ms: 35000,
             memory_bytes_max: None,
         }"#]]
-    .assert_eq(&format!("{settings:#?}"));
+    .assert_eq(&without_judge(&format!("{settings:#?}")));
 }
 
 #[test]
@@ -157,25 +146,6 @@ fn all_that_planning_needs() {
     expect![[r#"
         Policy {
             strategy: BlueGreen,
-            judge: JudgePolicy {
-                mode: Act,
-                alpha_ppm: 10000,
-                tolerated_ratio_thousandths: 1250,
-                latency_tolerance_ppm: 50000,
-                promote_ratio_thousandths: 2000,
-                promote_beta_ppm: 50000,
-                error_floor_ppm: 12500,
-                burn_in_ms: 30000,
-                burn_in_requests: 200,
-                burn_in_errors: false,
-                blind_ms_max: 600000,
-                on_blind: Pause,
-                errors: true,
-                latency: true,
-                thresholds: None,
-                external: [],
-                boundary: Ville,
-            },
             abort_keep_ms: Some(
                 0,
             ),
@@ -225,7 +195,7 @@ fn all_that_planning_needs() {
                 "order mails",
             ],
         }"#]]
-    .assert_eq(&format!("{:#?}", settings.policy));
+    .assert_eq(&without_judge(&format!("{:#?}", settings.policy)));
 }
 
 #[test]

@@ -95,6 +95,15 @@ fn ratios(config: &Config, judge: &Judge) -> Result<(), Failure> {
 }
 
 fn limits(config: &Config, judge: &Judge) -> Result<(), Failure> {
+    if let Some(errors) = &judge.burn_in_errors
+        && *errors.get_ref()
+        && judge.burn_in.is_some_and(|burn_in| burn_in.ms == 0)
+    {
+        let what = "there is no time in which errors would not count";
+        return Err(
+            contradiction(config, errors.span(), what).hint("give `burn_in` some, such as \"30s\"")
+        );
+    }
     let consecutive = judge.consecutive.as_ref().map(Spanned::span);
     let window = judge.window.as_ref().map(Spanned::span);
     match consecutive.or(window) {
