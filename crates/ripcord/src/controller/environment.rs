@@ -12,7 +12,6 @@ use crate::world::{
 use ripcord_core::model::EnvironmentName;
 use ripcord_databases::sqlite::{SqliteDatabase, SqliteOptions};
 use ripcord_engine::{Ledger, LedgerError, World};
-use ripcord_integrations::Sources;
 use ripcord_platforms::{ProcessOptions, ProcessPlatform};
 use std::ffi::OsString;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
@@ -31,7 +30,7 @@ pub(crate) struct EnvironmentControl {
     flags: FlagsInForce,
     resources: CommandResources,
     checks: PreviewChecks,
-    metrics: AskedSources,
+    pub(crate) metrics: AskedSources,
     clock: SystemClock,
     /// Held while a plan is being started, so that two cannot start at once.
     pub(crate) starting: Mutex<()>,
@@ -98,7 +97,7 @@ impl EnvironmentControl {
                 environment: name.clone(),
                 preview: current().preview,
             },
-            metrics: AskedSources::new(name.clone(), Sources::default()),
+            metrics: AskedSources::new(name.clone()),
             clock: SystemClock::new(),
             starting: Mutex::new(()),
             past: Mutex::default(),

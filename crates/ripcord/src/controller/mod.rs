@@ -26,10 +26,11 @@ use crate::controller::registry::Registry;
 use crate::failure::{Code, Failure};
 use crate::store::Store;
 use crate::terminal;
-use crate::world::Layout;
+use crate::world::{Layout, read_secret};
 use jiff::Timestamp;
 use ripcord_core::model::EnvironmentName;
 use ripcord_core::run::{Event, History};
+use ripcord_integrations::Sources;
 use ripcord_ledger::{OpenOptions, SqliteLedger};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -102,6 +103,7 @@ impl Controller {
                 &store,
                 &opening.program,
             );
+            environment.metrics.set(sources(&config)?);
             environments.insert(environment.name.clone(), Arc::new(environment));
         }
         let controller = Arc::new(Controller {
@@ -191,6 +193,7 @@ impl Controller {
             )
             .hint("restart `ripcord serve`; instances and proxy go on meanwhile"));
         }
+        environment.metrics.set(sources(&config)?);
         *environment.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
         Ok(())
     }
@@ -221,4 +224,10 @@ impl Controller {
         let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
         problems.get(&environment.name).cloned()
     }
+}
+
+/// The sources of metrics that a configuration names.
+fn sources(config: &Config) -> Result<Sources, Failure> {
+    let named = config.metric_sources(&|reference| read_secret(reference))?;
+    Sources::new(named).map_err(|error| Failure::new(Code::ConfigValue, error.to_string()))
 }

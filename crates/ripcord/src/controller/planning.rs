@@ -4,7 +4,7 @@
 use crate::controller::environment::EnvironmentControl;
 use crate::controller::{Controller, FREE_BYTES_MIN};
 use crate::failure::{Code, Failure};
-use ripcord_core::model::{AppliedMigration, Environment, Release, ReleaseId};
+use ripcord_core::model::{AppliedMigration, Environment, Release, ReleaseId, Strategy};
 use ripcord_core::plan::{
     Acceptance, DeployRequest, Intent, Plan, Refusal, RollbackRequest, deploy, rollback,
 };
@@ -37,6 +37,7 @@ impl Controller {
                     return Err(Refusal::AlreadyLive(release.id).into());
                 }
                 self.space_for_a_deploy()?;
+                try_metrics(environment, &observed)?;
                 self.store.materialise(&release, &self.layout.release(&release.id))?;
                 let scripts = pending(&observed, &release, &self.scripts(&release)?)?;
                 let schema = preview(environment, Direction::Up, &scripts)?;
@@ -214,6 +215,20 @@ fn pending(
         }
         _ => Ok(pending),
     }
+}
+
+/// Every metric that the judge is to look at must be readable now.
+fn try_metrics(environment: &EnvironmentControl, observed: &Environment) -> Result<(), Failure> {
+    let (Some(live), strategy) = (observed.history.live(), &observed.policy.strategy) else {
+        return Ok(());
+    };
+    if *strategy == Strategy::BlueGreen {
+        return Ok(());
+    }
+    environment.metrics.try_out(&observed.policy.judge.external, live).map_err(|why| {
+        Failure::new(Code::MetricUnusable, format!("the metric {why}"))
+            .hint("mend the query or its source in ripcord.toml; nothing was begun")
+    })
 }
 
 fn preview(

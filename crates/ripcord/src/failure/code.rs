@@ -86,6 +86,7 @@ codes! {
     "RC0219" NotAuthorised Refused "the request carries no valid token"
     "RC0220" CannotJump Refused "the plan cannot go on from this step"
     "RC0221" WouldNotSurvive Refused "two releases cannot share this schema"
+    "RC0222" MetricUnusable Refused "a metric of the judge cannot be read"
     "RC0301" WentBack WentBack "the release was found bad and was taken back"
     "RC0302" Undecided NeedsOperator "there is too little data to judge the release"
     "RC0303" AwaitingApproval NeedsOperator "the plan waits for a person"

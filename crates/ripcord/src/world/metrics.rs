@@ -1,11 +1,13 @@
 //! Sources of metrics, asked on threads of their own: a source may be slow, and users' requests
 //! are judged meanwhile.
 
-use ripcord_core::model::EnvironmentName;
+use ripcord_core::analysis::{MetricKind, MetricSpec};
+use ripcord_core::model::ids::Millis;
+use ripcord_core::model::{EnvironmentName, ReleaseId};
 use ripcord_engine::{Answer, Failure, Metrics, Question};
-use ripcord_integrations::{Names, Sources, fill};
+use ripcord_integrations::{Names, SourceError, Sources, fill};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::Instant;
 
@@ -15,11 +17,11 @@ const OPEN_MAX: usize = 64;
 /// The sources of one environment.
 pub(crate) struct AskedSources {
     environment: EnvironmentName,
+    sources: RwLock<Arc<Sources>>,
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    sources: Sources,
     began: Instant,
     state: Mutex<State>,
 }
@@ -31,17 +33,60 @@ struct State {
 }
 
 impl AskedSources {
-    pub(crate) fn new(environment: EnvironmentName, sources: Sources) -> AskedSources {
+    pub(crate) fn new(environment: EnvironmentName) -> AskedSources {
         let (began, state) = (Instant::now(), Mutex::default());
-        AskedSources { environment, shared: Arc::new(Shared { sources, began, state }) }
+        let shared = Arc::new(Shared { began, state });
+        AskedSources { environment, sources: RwLock::default(), shared }
     }
 
-    fn names(&self, question: &Question) -> Names {
+    /// From now on these are the sources.
+    pub(crate) fn set(&self, sources: Sources) {
+        *self.sources.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(sources);
+    }
+
+    /// Asks all metrics once for a release that serves, while a person can still mend a query: a
+    /// misspelt metric must not look like one without errors later.
+    ///
+    /// # Errors
+    ///
+    /// The name of the metric, and what is wrong with it.
+    pub(crate) fn try_out(&self, specs: &[MetricSpec], live: &ReleaseId) -> Result<(), String> {
+        for spec in specs {
+            let (must, may) = match &spec.kind {
+                MetricKind::Counters { errors, requests } => (requests, Some(errors)),
+                MetricKind::Gauge { value, .. } => (value, None),
+            };
+            let said = |error: SourceError| format!("{}: {error}", spec.name);
+            self.try_query(spec, must, live).map_err(said)?;
+            match may.map(|query| self.try_query(spec, query, live)) {
+                // A counter of errors begins with the first of them.
+                None | Some(Ok(()) | Err(SourceError::NoData { .. })) => {}
+                Some(Err(error)) => return Err(said(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn try_query(
+        &self,
+        spec: &MetricSpec,
+        query: &str,
+        live: &ReleaseId,
+    ) -> Result<(), SourceError> {
+        let query = fill(query, &self.names(live, live, spec.every_ms))?;
+        self.sources().try_out(&spec.source, &query, self.shared.now_ms()).map(drop)
+    }
+
+    fn sources(&self) -> Arc<Sources> {
+        Arc::clone(&self.sources.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn names(&self, release: &ReleaseId, stable: &ReleaseId, window_ms: Millis) -> Names {
         Names {
-            release: question.release.to_string(),
+            release: release.to_string(),
             environment: self.environment.to_string(),
-            window: format!("{}s", question.window_ms.div_ceil(1_000)),
-            stable: question.stable.to_string(),
+            window: format!("{}s", window_ms.div_ceil(1_000)),
+            stable: stable.to_string(),
         }
     }
 }
@@ -53,10 +98,11 @@ impl Metrics for AskedSources {
             return;
         }
         drop(state);
-        let (shared, names, question) =
-            (Arc::clone(&self.shared), self.names(question), question.clone());
+        let names = self.names(&question.release, &question.stable, question.window_ms);
+        let (shared, sources, question) =
+            (Arc::clone(&self.shared), self.sources(), question.clone());
         thread::spawn(move || {
-            let result = shared.read(&question, &names);
+            let result = read(&sources, &question, &names, shared.now_ms());
             let mut state = shared.state();
             state.open.remove(&question);
             state.answers.push(Answer { question, result });
@@ -68,14 +114,22 @@ impl Metrics for AskedSources {
     }
 }
 
+fn read(
+    sources: &Sources,
+    question: &Question,
+    names: &Names,
+    now_ms: u64,
+) -> Result<Option<f64>, Failure> {
+    let query = fill(&question.query, names).map_err(Failure::definite)?;
+    sources.read(&question.source, &query, now_ms).map_err(Failure::transient)
+}
+
 impl Shared {
-    fn read(&self, question: &Question, names: &Names) -> Result<Option<f64>, Failure> {
-        let query = fill(&question.query, names).map_err(Failure::definite)?;
-        let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.sources.read(&question.source, &query, now_ms).map_err(Failure::transient)
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,6 +11,7 @@ mod flags;
 mod layout;
 mod metrics;
 mod resources;
+mod secret;
 mod traffic;
 
 pub(crate) use checks::PreviewChecks;
@@ -22,4 +23,5 @@ pub(crate) use flags::FlagsInForce;
 pub(crate) use layout::{EnvironmentLayout, Layout};
 pub(crate) use metrics::AskedSources;
 pub(crate) use resources::CommandResources;
+pub(crate) use secret::read_secret;
 pub(crate) use traffic::ProxyTraffic;
