@@ -4,7 +4,7 @@
 use crate::controller::Controller;
 use crate::fault::Protection;
 use crate::state::{Moment, State, StepKind};
-use ripcord_core::model::{Digest, EnvironmentName, Fence};
+use ripcord_core::model::{Digest, EnvironmentName, Fence, ReleaseId};
 use ripcord_core::plan::Plan;
 use ripcord_core::run::{Draft, Entry, Event, Subject};
 use ripcord_engine::{Ledger, LedgerError};
@@ -26,6 +26,15 @@ pub(crate) struct Book {
     pub(crate) reserve_used: u32,
     /// The plan that the entries at the end are about.
     plan: Option<Box<Plan>>,
+    /// Whether that plan goes back.
+    turned_back: bool,
+}
+
+impl Book {
+    /// The release that is being taken back at present.
+    pub(crate) fn taken_back(&self) -> Option<&ReleaseId> {
+        self.plan.as_ref().filter(|_| self.turned_back).map(|plan| &plan.to)
+    }
 }
 
 impl State {
@@ -63,8 +72,9 @@ impl State {
         if let Event::PlanStarted { plan } = &entry.event {
             let golden = self.golden_now();
             self.golden.push((plan.id.clone(), golden));
-            self.book.plan = Some(plan.clone());
+            (self.book.plan, self.book.turned_back) = (Some(plan.clone()), false);
         }
+        self.book.turned_back |= matches!(entry.event, Event::TurnedBack { .. });
         self.remember_moment(&entry);
         let digest = entry.digest();
         self.book.last = Some(digest.clone());

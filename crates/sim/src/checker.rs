@@ -14,7 +14,7 @@ use std::fmt;
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
-    /// Its number, `I1` to `I8`.
+    /// Its number, `I1` to `I9`.
     pub invariant: &'static str,
     /// What is wrong.
     pub what: String,
@@ -45,6 +45,7 @@ pub fn judge(state: &State, rest: &Rest) -> Vec<Violation> {
     judge.ledger();
     judge.values();
     judge.ends(rest);
+    judge.shares();
     for stale in &state.stale {
         judge.broken("I7", stale.clone());
     }
@@ -160,6 +161,19 @@ impl Judge<'_> {
         }
     }
 
+    /// I9: nothing outlives who watches it, and what is taken back goes back at once.
+    fn shares(&mut self) {
+        let proxy = &self.state.proxy;
+        let mut broken: Vec<String> = proxy.outlived.clone();
+        broken.extend(self.state.backwards.first().cloned());
+        if proxy.lapses > 0 && self.state.watched_all_along() {
+            broken.push("a lease ended although somebody watched all the time".to_owned());
+        }
+        for what in broken {
+            self.broken("I9", what);
+        }
+    }
+
     /// I6: it ended, or a person was told what they can do.
     fn ends(&mut self, rest: &Rest) {
         match rest {
@@ -198,6 +212,11 @@ impl Judge<'_> {
         let whole = if serves.is_some() { 10_000 } else { 0 };
         self.same("I1", "the sum of the split", &sum, &whole);
         self.same("I1", "whether requests flow", &proxy.is_flowing(), &expected.before.flowing);
+        let live = &proxy.live;
+        let shared = live.lease.is_some() || !live.rules.is_empty() || !live.limits.is_empty();
+        if shared || !live.draw.is_independent() {
+            self.broken("I1", format!("«{live}» is left of sharing requests"));
+        }
         if proxy.live != proxy.saved {
             self.broken("I1", "the proxy would come back to something else".to_owned());
         }
@@ -267,6 +286,26 @@ impl Judge<'_> {
         (versions.collect(), release.columns.clone())
     }
 
+    /// I5: beside the web runs what belongs to the release in service, and nothing else.
+    fn roles(&mut self, expected: &Expected<'_>) {
+        let mut wanted = expected.before.roles.clone();
+        if expected.live {
+            wanted.clear();
+            let to = self.state.releases.get(&expected.plan.to);
+            for (name, role) in to.into_iter().flat_map(|to| &to.document.roles) {
+                let count = usize::try_from(role.instances).unwrap_or(0);
+                wanted.insert(format!("{name} of {}", expected.plan.to), count);
+            }
+        }
+        let mut found: BTreeMap<String, usize> = BTreeMap::new();
+        for process in &self.state.fleet.processes {
+            if let Some(role) = &process.role {
+                *found.entry(format!("{role} of {}", process.release)).or_default() += 1;
+            }
+        }
+        self.same("I5", "the list of roles", &found, &wanted);
+    }
+
     /// I5: the processes that should run do, and no others.
     fn processes(&mut self, expected: &Expected<'_>) {
         let mut wanted: BTreeMap<ReleaseId, usize> = expected.before.processes.clone();
@@ -275,9 +314,12 @@ impl Judge<'_> {
             wanted.insert(expected.plan.to.clone(), instances);
         }
         if let Some(from) = &expected.plan.from {
-            // Going back may have started what had died before; a rollback stops what it leaves.
-            let stops = expected.live && expected.plan.intent == Intent::Rollback;
-            if stops {
+            // Going back may have started what had died before; a rollback stops what it leaves,
+            // and so does whoever replaces instance by instance.
+            let stop = Effect::EnsureInstances { release: from.clone(), count: 0 };
+            let stops = expected.plan.intent == Intent::Rollback
+                || expected.plan.steps.iter().any(|step| step.effect == stop);
+            if expected.live && stops {
                 wanted.remove(from);
             } else if wanted.get(from).is_some_and(|found| *found > 0) {
                 wanted.insert(from.clone(), instances);
@@ -285,8 +327,15 @@ impl Judge<'_> {
         }
         wanted.retain(|_, count| *count > 0);
         let mut found: BTreeMap<ReleaseId, usize> = BTreeMap::new();
-        for process in &self.state.fleet.processes {
+        let web = self.state.fleet.processes.iter().filter(|process| process.role.is_none());
+        for process in web {
             *found.entry(process.release.clone()).or_default() += 1;
+        }
+        if !expected.live && self.state.wishes.policy.abort_keep_ms != Some(0) {
+            // What was taken back may stay for a while.
+            let stays = found.get(&expected.plan.to).copied().unwrap_or(0);
+            wanted.insert(expected.plan.to.clone(), stays);
+            wanted.retain(|_, count| *count > 0);
         }
         let serves = self.state.proxy.live.split.only().cloned();
         for release in self.state.fleet.gone.iter().filter(|one| Some(*one) != serves.as_ref()) {
@@ -296,10 +345,11 @@ impl Judge<'_> {
             }
         }
         self.same("I5", "the list of processes", &found, &wanted);
+        self.roles(expected);
         let bad = serves.as_ref().and_then(|serves| self.state.releases.get(serves));
         let bad = bad.is_some_and(|release| release.traits.is_bad());
         for process in &self.state.fleet.processes {
-            let ready = matches!(process.state, Life::Ready(_));
+            let ready = matches!(process.state, Life::Ready(_)) || process.role.is_some();
             if Some(&process.release) == serves.as_ref() && !ready && !bad {
                 let what = format!("process {} of {} is not ready", process.id, process.release);
                 self.broken("I1", what);

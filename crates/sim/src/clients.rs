@@ -1,17 +1,27 @@
 //! The users: a steady stream of reads and writes, each of which is accounted for to its end.
 
 use crate::fault::Protection;
+use crate::prng::Prng;
 use crate::state::State;
 use ripcord_core::model::ids::Millis;
-use ripcord_core::model::{ReleaseId, Requests};
+use ripcord_core::model::traffic::WHOLE;
+use ripcord_core::model::{
+    Draw, Match, Pattern, ReleaseId, Requests, Share, Sticky, StickyKey, TrafficState,
+};
 use ripcord_engine::Counts;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// One request arrives this often.
 const EVERY_MS: Millis = 20;
 
 /// How long after a process or the proxy was killed its requests may fail for that reason.
 const EXCUSED_MS: Millis = 500;
+
+/// How many users there are.
+const USERS: u64 = 40;
+
+/// One user of so many is a tester, whose requests carry the header `x-tester: yes`.
+const TESTERS: u64 = 8;
 
 /// The users and what became of their requests.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +44,12 @@ pub(crate) struct Clients {
     /// Rows whose writing was acknowledged.
     pub(crate) acked: BTreeMap<u64, BTreeMap<String, String>>,
     pub(crate) excused_until: Millis,
+    /// Requests by the release that got them: of testers, and of all others.
+    pub(crate) sent: BTreeMap<ReleaseId, [u64; 2]>,
+    /// Users who keep a cookie that tells their release.
+    pub(crate) cookies: BTreeSet<u64>,
+    /// Where users were who keep their release: the salt, the canary's share then, and who.
+    pub(crate) homes: BTreeMap<u64, (String, Share, ReleaseId)>,
 }
 
 /// One request.
@@ -44,6 +60,16 @@ pub(crate) struct Request {
     pub(crate) release: ReleaseId,
     pub(crate) process: u64,
     pub(crate) ends_at: Millis,
+    pub(crate) drawn: Drawn,
+}
+
+/// By what a request found its release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drawn {
+    /// A rule sent it, or nothing yet.
+    Sent,
+    /// Chance, in this period of the proxy; by user where users keep their release.
+    ByChance { period: u64, user: Option<u64> },
 }
 
 impl State {
@@ -87,7 +113,8 @@ impl State {
                     return;
                 }
                 let release = ReleaseId::from("");
-                let request = Request { id, arrived_at, release, process: 0, ends_at: 0 };
+                let (process, ends_at, drawn) = (0, 0, Drawn::Sent);
+                let request = Request { id, arrived_at, release, process, ends_at, drawn };
                 self.clients.waiting.push_back(request);
             }
             Requests::Flowing => self.dispatch(id, arrived_at),
@@ -102,7 +129,7 @@ impl State {
     }
 
     fn dispatch(&mut self, id: u64, arrived_at: Millis) {
-        let Some(release) = self.pick(id) else {
+        let Some((release, drawn)) = self.pick(id) else {
             // Before the first release there is nobody, and its way back ends there again.
             if self.golden.last().is_some_and(|(_, before)| before.served_by.is_some()) {
                 self.clients.lost.push(format!("request {id} found nobody to answer it"));
@@ -111,43 +138,91 @@ impl State {
             }
             return;
         };
-        let ready: Vec<u64> = self.fleet.ready(&release).collect();
+        self.clients.sent.entry(release.clone()).or_default()[usize::from(!is_tester(id))] += 1;
+        let limit = self.limit(&release);
+        let ready: Vec<u64> = self.fleet.first_ready(&release, limit).collect();
         let Some(process) = ready.get(usize::try_from(id).unwrap_or(0) % ready.len().max(1)) else {
             let what = format!("request {id} went to {release}, which has no ready instance");
-            self.fail(&release, what);
+            self.fail(&release, drawn, what);
             return;
         };
         let takes_ms = if id.is_multiple_of(10) { 120 } else { 10 + id % 3 * 5 };
         let process = *process;
         let ends_at = self.now_ms + takes_ms;
-        self.clients.in_flight.push(Request { id, arrived_at, release, process, ends_at });
+        let request = Request { id, arrived_at, release, process, ends_at, drawn };
+        self.clients.in_flight.push(request);
     }
 
-    fn pick(&self, id: u64) -> Option<ReleaseId> {
-        let point = id.wrapping_mul(7_919) % 10_000;
+    /// How many instances of a release get requests.
+    fn limit(&self, release: &ReleaseId) -> usize {
+        let limit = self.proxy.live.limits.get(release);
+        let limit = limit.filter(|_| self.protects(Protection::Limits));
+        limit.and_then(|limit| usize::try_from(*limit).ok()).unwrap_or(usize::MAX)
+    }
+
+    fn pick(&mut self, id: u64) -> Option<(ReleaseId, Drawn)> {
+        let live = &self.proxy.live;
+        if let Some(rule) = live.rules.iter().find(|rule| carries(id, &rule.when)) {
+            return Some((rule.to.clone(), Drawn::Sent));
+        }
+        let period = self.proxy.counted.number();
+        if let Draw::Sticky(sticky) = &live.draw {
+            let (sticky, share) = (sticky.clone(), live.split.share(&sticky.canary));
+            let user = user(id);
+            let release = self.keep(&sticky, share, user)?;
+            return Some((release, Drawn::ByChance { period, user: Some(user) }));
+        }
+        // Whoever is drawn anew has no release to keep.
+        self.clients.cookies.remove(&user(id));
+        let point = Prng::new(id).below(u64::from(WHOLE));
         let mut sum = 0;
         for (release, share) in self.proxy.live.split.shares() {
             sum += u64::from(*share);
             if point < sum {
-                return Some(release.clone());
+                return Some((release.clone(), Drawn::ByChance { period, user: None }));
             }
         }
         None
     }
 
+    /// The release that a user keeps. That it is the same as before is checked here.
+    fn keep(&mut self, sticky: &Sticky, share: Share, user: u64) -> Option<ReleaseId> {
+        let salt = sticky
+            .salt
+            .bytes()
+            .fold(user, |seed, byte| Prng::new(seed ^ u64::from(byte)).next_u64());
+        let point = Prng::new(salt).below(u64::from(WHOLE));
+        let others = self.proxy.live.split.shares().keys().find(|one| **one != sticky.canary);
+        let release = if point < u64::from(share) { Some(&sticky.canary) } else { others };
+        let release = release?.clone();
+        if matches!(sticky.key, StickyKey::Cookie { .. }) {
+            self.clients.cookies.insert(user);
+        }
+        let home = (sticky.salt.clone(), share, release.clone());
+        if let Some((salt, before, kept)) = self.clients.homes.insert(user, home)
+            && salt == sticky.salt
+            && share >= before
+            && kept == sticky.canary
+            && release != kept
+        {
+            let what = format!("user {user} was moved from {kept} to {release}");
+            self.clients.lost.push(what);
+        }
+        Some(release)
+    }
+
     fn answer(&mut self, request: &Request) {
         let Some(release) = self.releases.get(&request.release) else { return };
-        let counts = self.proxy.counts.entry(request.release.clone());
-        let counts = counts.or_insert(Counts { epoch: self.proxy.epoch, requests: 0, errors: 0 });
-        counts.requests += 1;
-        if let Some(column) = release.columns.difference(&self.store.columns).next() {
-            counts.errors += 1;
+        let missing = release.columns.difference(&self.store.columns).next().cloned();
+        let error = request.id.wrapping_mul(37) % 100 < release.traits.errors;
+        let columns = release.columns.clone();
+        self.count(&request.release, request.drawn, missing.is_some() || error);
+        if let Some(column) = missing {
             let what = format!("{} answered without {column}", request.release);
             self.clients.lost.push(format!("request {}: {what}", request.id));
             return;
         }
-        if request.id.wrapping_mul(37) % 100 < release.traits.errors {
-            counts.errors += 1;
+        if error {
             self.clients.own_errors += 1;
             return;
         }
@@ -157,24 +232,32 @@ impl State {
                 let value = format!("{column} {} by {}", request.id, request.release);
                 (column.clone(), value)
             };
-            let row: BTreeMap<String, String> = release.columns.iter().map(value).collect();
+            let row: BTreeMap<String, String> = columns.iter().map(value).collect();
             self.store.rows.insert(request.id, row.clone());
             self.clients.acked.insert(request.id, row);
         }
     }
 
+    /// The proxy counts an answer or a failure.
+    fn count(&mut self, release: &ReleaseId, drawn: Drawn, error: bool) {
+        let epoch = self.proxy.epoch;
+        let counts = self.proxy.counts.entry(release.clone());
+        let counts = counts.or_insert(Counts { epoch, requests: 0, errors: 0 });
+        counts.requests += 1;
+        counts.errors += u64::from(error);
+        if let Drawn::ByChance { period, user } = drawn {
+            self.proxy.counted.answered(period, release, user, error);
+        }
+    }
+
     /// A request that a release could not answer: its own fault, excused, or ours.
-    fn fail(&mut self, release: &ReleaseId, what: String) {
+    fn fail(&mut self, release: &ReleaseId, drawn: Drawn, what: String) {
         let bad = self.releases.get(release).is_some_and(|release| release.traits.is_bad());
         if self.now_ms <= self.clients.excused_until {
             self.clients.excused += 1;
         } else if bad {
             self.clients.own_errors += 1;
-            let counts = self.proxy.counts.entry(release.clone());
-            let counts =
-                counts.or_insert(Counts { epoch: self.proxy.epoch, requests: 0, errors: 0 });
-            counts.requests += 1;
-            counts.errors += 1;
+            self.count(release, drawn, true);
         } else {
             self.clients.lost.push(what);
         }
@@ -193,13 +276,39 @@ impl State {
         let gone: Vec<Request> = gone;
         for request in gone {
             let what = format!("request {} was cut off on {}", request.id, request.release);
-            self.fail(&request.release, what);
+            self.fail(&request.release, request.drawn, what);
         }
     }
 
-    /// Whether a release, or any for none, has requests in flight.
-    pub(crate) fn busy(&self, releases: &dyn Fn(&ReleaseId) -> bool) -> bool {
-        self.protects(Protection::Drain)
-            && self.clients.in_flight.iter().any(|request| releases(&request.release))
+    /// Whether requests are in flight to those who get none any more in this state: all while
+    /// requests wait, releases that are not named, instances beyond the limits.
+    pub(crate) fn drains(&self, state: &TrafficState) -> bool {
+        let held = state.requests != Requests::Flowing;
+        let loses = |request: &Request| {
+            let release = &request.release;
+            let ruled = state.rules.iter().any(|rule| &rule.to == release);
+            held || (!state.split.names(release) && !ruled)
+                || !self.fleet.first(release, self.limit(release)).any(|id| id == request.process)
+        };
+        self.protects(Protection::Drain) && self.clients.in_flight.iter().any(loses)
     }
+}
+
+fn user(id: u64) -> u64 {
+    Prng::new(id ^ 0x5EED).below(USERS)
+}
+
+fn is_tester(id: u64) -> bool {
+    user(id).is_multiple_of(TESTERS)
+}
+
+/// Whether a request carries what a rule asks for.
+fn carries(id: u64, when: &Match) -> bool {
+    let Match::Header { name, value } = when else { return false };
+    let fits = match value {
+        Pattern::Is(text) => text == "yes",
+        Pattern::Prefix(text) => "yes".starts_with(text.as_str()),
+        Pattern::Present => true,
+    };
+    name == "x-tester" && fits && is_tester(id)
 }

@@ -13,6 +13,9 @@ use std::cell::{Cell, RefCell};
 /// What a successor does while a controller is frozen.
 pub type Takeover = Box<dyn FnOnce(&Sim)>;
 
+/// How long a controller that falls silent says nothing: longer than any lease of a journey.
+const SILENCE_MS: Millis = 700;
+
 /// The world and what may happen to it from outside.
 #[derive(Default)]
 pub struct Sim {
@@ -83,6 +86,7 @@ impl Controller<'_> {
             flags: self,
             resources: self,
             checks: self,
+            metrics: self,
             clock: self,
         }
     }
@@ -148,6 +152,7 @@ impl Controller<'_> {
             Fault::Promote => self.ask(&Event::Promoted),
             Fault::Retry => self.ask(&Event::Retried),
             Fault::Deploy => self.deploy_twice(),
+            Fault::Silence => self.with(|state| state.advance(SILENCE_MS)),
             Fault::Definite
             | Fault::Transient
             | Fault::LostAck

@@ -35,6 +35,8 @@ pub enum Fault {
     Retry,
     /// A person asks for another deploy.
     Deploy,
+    /// The controller says nothing for longer than any lease, and then goes on.
+    Silence,
     /// The receiver of an effect says no.
     Definite,
     /// The receiver of an effect is busy.
@@ -51,7 +53,7 @@ pub enum Fault {
 
 impl Fault {
     /// Those that can strike at every moment.
-    pub const ANYTIME: [Fault; 13] = [
+    pub const ANYTIME: [Fault; 14] = [
         Fault::Kill,
         Fault::PowerCut,
         Fault::Freeze,
@@ -65,6 +67,7 @@ impl Fault {
         Fault::Promote,
         Fault::Retry,
         Fault::Deploy,
+        Fault::Silence,
     ];
 
     /// Those that strike an effect on its way to its receiver or back.
@@ -181,11 +184,19 @@ pub enum Protection {
     Drain,
     /// What a migration destroys is set aside.
     Keep,
+    /// A division of traffic ends when nobody has watched it for as long as its lease.
+    LeaseLapses,
+    /// Whoever watches says so to the proxy.
+    Renewal,
+    /// Instances beyond the limits get no requests, and end those in flight before they stop.
+    Limits,
+    /// Traffic goes back all at once.
+    BackAtOnce,
 }
 
 impl Protection {
     /// All of them.
-    pub const ALL: [Protection; 9] = [
+    pub const ALL: [Protection; 13] = [
         Protection::MarkerInTransaction,
         Protection::FenceChecked,
         Protection::Adoption,
@@ -195,5 +206,9 @@ impl Protection {
         Protection::ProxyPersists,
         Protection::Drain,
         Protection::Keep,
+        Protection::LeaseLapses,
+        Protection::Renewal,
+        Protection::Limits,
+        Protection::BackAtOnce,
     ];
 }

@@ -5,6 +5,7 @@ use crate::lab::{Answers, Operator, Rest, Wish};
 use crate::release::{Behaviour, SimRelease};
 use crate::state::State;
 use crate::wishes::Wishes;
+use ripcord_core::model::{CanaryStep, Match, Pattern, StickyKey};
 
 /// A world, a wish, and how it ends when nothing goes wrong.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ impl Journey {
 struct Spec<'a> {
     ups: &'a [&'a str],
     traits: Behaviour,
+    /// Whether a worker runs beside the web, in this release and the one before.
+    worker: bool,
 }
 
 const ADDITIVE: &[&str] = &["add orders.gift; bump"];
@@ -50,6 +53,7 @@ const GOOD: Behaviour = Behaviour {
     one_by_one: false,
     lives_ms: None,
     checks_pass: true,
+    value: 100,
 };
 const BAD: Behaviour = Behaviour { errors: 60, ..GOOD };
 
@@ -62,7 +66,48 @@ pub fn journeys() -> Vec<Journey> {
     let mut all = forward();
     all.extend(taken_back());
     all.extend(rollbacks());
+    all.extend(shared());
     all
+}
+
+/// Those in which two releases share the requests.
+fn shared() -> Vec<Journey> {
+    use CanaryStep::{Analysis, Pause, SetHeaderRoute, SetWeight};
+    let good = Spec { ups: ADDITIVE, traits: GOOD, worker: true };
+    let bad = Spec { traits: BAD, ..good };
+    let plain = Spec { ups: &[], traits: GOOD, worker: false };
+    let by_share = |wishes: &mut Wishes| {
+        let steps = [SetWeight(2_500), Pause(Some(100)), SetWeight(5_000), Analysis(5_000)];
+        wishes.canary(&steps, None);
+    };
+    let by_user = |wishes: &mut Wishes| {
+        let steps = [SetHeaderRoute(Some(tester())), SetWeight(3_000), Pause(None)];
+        wishes.canary(&steps, Some(StickyKey::Cookie { name: "release".to_owned() }));
+    };
+    let by_instance = |wishes: &mut Wishes| wishes.rolling(1, 100);
+    let back = |wishes: &mut Wishes| {
+        wishes.canary(&[SetWeight(5_000), Pause(Some(100))], None);
+        wishes.policy.rollback_window_ms = 0;
+    };
+    let mut declined = deploy_spec("canary, declined", plain, by_user, false);
+    declined.operator.answers = Answers::Abort;
+    let worker = Spec { ups: BREAKING, ..good };
+    vec![
+        deploy_spec("canary", good, by_share, true),
+        deploy_spec("canary, found bad", bad, by_share, false),
+        declined,
+        rollback_spec("canary, back outside its window", plain, back, true),
+        deploy_spec("rolling", good, by_instance, true),
+        deploy_spec("rolling, found bad", Spec { traits: BAD, ..plain }, by_instance, false),
+        rollback_spec("rolling back", plain, by_instance, true),
+        deploy_spec("breaking, with a worker", worker, |_| {}, true),
+        rollback_spec("not fitting, with a worker", worker, |_| {}, true),
+    ]
+}
+
+/// What testers send.
+fn tester() -> Match {
+    Match::Header { name: "x-tester".to_owned(), value: Pattern::Is("yes".to_owned()) }
 }
 
 fn forward() -> Vec<Journey> {
@@ -129,8 +174,12 @@ fn rollbacks() -> Vec<Journey> {
 }
 
 fn first() -> Journey {
+    first_of(SimRelease::new("v1", None, &["add orders.id; add orders.note"], GOOD))
+}
+
+fn first_of(release: SimRelease) -> Journey {
     let mut state = State::default();
-    state.add_release(SimRelease::new("v1", None, &["add orders.id; add orders.note"], GOOD));
+    state.add_release(release);
     state.advance(100);
     Journey {
         name: "first deploy",
@@ -143,14 +192,18 @@ fn first() -> Journey {
 
 /// A world in which v1 serves and v2 is ready to be deployed.
 fn served(spec: Spec<'_>, wishes: impl Fn(&mut Wishes)) -> State {
-    let first = first();
+    let employ = |release: SimRelease| {
+        if spec.worker { release.with_role("worker", 2) } else { release }
+    };
+    let v1 = SimRelease::new("v1", None, &["add orders.id; add orders.note"], GOOD);
+    let first = first_of(employ(v1));
     let sim = Sim::of(first.state);
     sim.with(|state| wishes(&mut state.wishes));
     let rest = sim.fulfil(&first.wish, Operator { answers: Answers::GoOn, ..Operator::default() });
     assert!(matches!(rest, Ok(Rest::Over(_))), "the first deploy ends: {rest:?}");
     let mut state = sim.state();
     let second = SimRelease::new("v2", state.release("v1"), spec.ups, spec.traits);
-    state.add_release(second);
+    state.add_release(employ(second));
     state
 }
 
@@ -161,7 +214,16 @@ fn deploy(
     wishes: impl Fn(&mut Wishes),
     goes_live: bool,
 ) -> Journey {
-    let state = served(Spec { ups, traits }, wishes);
+    deploy_spec(name, Spec { ups, traits, worker: false }, wishes, goes_live)
+}
+
+fn deploy_spec(
+    name: &'static str,
+    spec: Spec<'_>,
+    wishes: impl Fn(&mut Wishes),
+    goes_live: bool,
+) -> Journey {
+    let state = served(spec, wishes);
     let wish = Wish::Deploy { release: "v2".into(), retry: false };
     Journey { name, state, wish, operator: Operator::default(), goes_live }
 }
@@ -172,7 +234,16 @@ fn rollback(
     wishes: impl Fn(&mut Wishes),
     goes_live: bool,
 ) -> Journey {
-    let deployed = deploy(name, ups, GOOD, wishes, true);
+    rollback_spec(name, Spec { ups, traits: GOOD, worker: false }, wishes, goes_live)
+}
+
+fn rollback_spec(
+    name: &'static str,
+    spec: Spec<'_>,
+    wishes: impl Fn(&mut Wishes),
+    goes_live: bool,
+) -> Journey {
+    let deployed = deploy_spec(name, spec, wishes, true);
     let sim = Sim::of(deployed.state);
     let rest = sim.fulfil(&deployed.wish, Operator::default());
     assert!(matches!(rest, Ok(Rest::Over(_))), "{name}: v2 is deployed: {rest:?}");

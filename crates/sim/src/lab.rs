@@ -2,9 +2,11 @@
 //! rest. The planners, the linter and the executor are the real ones.
 
 use crate::controller::{Controller, Sim};
+use crate::fault::Protection;
 use crate::state::{ACTIONS_MAX, State};
+use ripcord_core::model::ids::Millis;
 use ripcord_core::model::{Environment, Generation, PlanId, ReleaseId};
-use ripcord_core::plan::{self, DeployRequest, Plan, Refusal, RollbackRequest};
+use ripcord_core::plan::{self, DeployRequest, Effect, Plan, Refusal, RollbackRequest, Undo};
 use ripcord_core::run::{Event, Hold, Outcome, Subject};
 use ripcord_core::schema::{Direction, MigrationScript, SchemaPreview};
 use ripcord_engine::control::{self, StartError};
@@ -15,6 +17,12 @@ pub const NAME: &str = "production";
 
 /// How often a controller may start in one run.
 const LIVES_MAX: u32 = 60;
+
+/// How often whoever waits looks after the proxy.
+const ATTEND_MS: Millis = 50;
+
+/// How long requests in flight are given to end.
+const SETTLE_MS: Millis = 1_500;
 
 /// How often a person is asked in one run.
 const QUESTIONS_MAX: u32 = 12;
@@ -197,7 +205,10 @@ impl Controller<'_> {
     ///
     /// [`Denied`] with the reason; nothing has happened then.
     pub fn begin(&self, wish: &Wish, by: &str) -> Result<PlanId, Denied> {
-        let (environment, plan) = self.plan(wish)?;
+        let (environment, mut plan) = self.plan(wish)?;
+        if !self.protects(Protection::BackAtOnce) {
+            back_step_by_step(&mut plan);
+        }
         control::start(&plan, &environment, self, by).map_err(Denied::NotStarted)?;
         Ok(plan.id)
     }
@@ -212,6 +223,35 @@ impl Controller<'_> {
         let shutdown = || self.is_dead();
         Runner::new(&plan, self, self.world(), &shutdown).run().map(Some)
     }
+
+    /// Waits while a plan holds, and lets the proxy know that somebody watches.
+    pub fn attend(&self, ms: Millis) {
+        let running = control::running_plan(self, &NAME.into()).ok().flatten();
+        let shutdown = || self.is_dead();
+        let runner = running.as_ref().map(|plan| Runner::new(plan, self, self.world(), &shutdown));
+        for _ in 0..ms.div_ceil(ATTEND_MS) {
+            if let Some(runner) = &runner {
+                // An answer that does not come is for the plan to find out.
+                let _ = runner.tend();
+            }
+            self.with(|state| state.advance(ATTEND_MS));
+        }
+    }
+}
+
+/// What a plan without that protection would be: each share goes back to the one before it.
+fn back_step_by_step(plan: &mut Plan) {
+    let mut before: Option<Effect> = None;
+    for step in &mut plan.steps {
+        let Effect::EnsureTraffic { state, .. } = &step.effect else { continue };
+        if let (Some(before), Undo::Apply(undo)) = (&before, &mut step.undo)
+            && state.lease.is_some()
+        {
+            *undo = vec![before.clone()];
+        }
+        before = state.lease.is_some().then(|| step.effect.clone());
+    }
+    plan.id = plan.computed_id();
 }
 
 impl Sim {
@@ -242,7 +282,10 @@ impl Sim {
                     Err(_) if self.with(|state| state.book.fence > controller.fence) => break,
                     Err(error) => return self.settle(Rest::Endless(error.to_string())),
                 };
-                let Some(answer) = operator.answer(&waits) else { return self.settle(waits) };
+                let Some(answer) = operator.answer(&waits) else {
+                    controller.attend(SETTLE_MS);
+                    return self.settle_for(0, waits);
+                };
                 questions += 1;
                 if questions > QUESTIONS_MAX {
                     return Rest::Endless("it asks too often".to_owned());
@@ -273,9 +316,13 @@ impl Sim {
     }
 
     fn settle(&self, rest: Rest) -> Rest {
+        self.settle_for(SETTLE_MS, rest)
+    }
+
+    fn settle_for(&self, ms: Millis, rest: Rest) -> Rest {
         self.with(|state| {
             state.schedule = crate::fault::Schedule::default();
-            state.advance(1_500);
+            state.advance(ms);
         });
         rest
     }
@@ -326,7 +373,10 @@ impl State {
             format!("saved traffic {}", self.proxy.saved),
         ];
         let processes = self.fleet.processes.iter();
-        lines.extend(processes.map(|one| format!("process {} of {}", one.id, one.release)));
+        lines.extend(processes.map(|one| {
+            let role = one.role.as_deref().unwrap_or("web");
+            format!("process {} of {}, {role}", one.id, one.release)
+        }));
         let written = self.book.entries.iter();
         let written = written.filter(|entry| !matches!(entry.subject, Subject::Controller));
         lines.extend(written.map(|entry| format!("entry {:?} {:?}", entry.subject, entry.event)));

@@ -4,7 +4,8 @@ use crate::catalogue::{Columns, Script};
 use jiff::Timestamp;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::{
-    Digest, FlagSet, MigrationRef, MigrationVersion, Release, ReleaseId, ReleaseMigration, Source,
+    Digest, FlagSet, MigrationRef, MigrationVersion, Release, ReleaseId, ReleaseMigration, Role,
+    Source,
 };
 use ripcord_core::schema::MigrationScript;
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub struct Behaviour {
     pub lives_ms: Option<Millis>,
     /// Whether the user's checks pass.
     pub checks_pass: bool,
+    /// What a source of metrics says of it.
+    pub value: u64,
 }
 
 impl Default for Behaviour {
@@ -45,6 +48,7 @@ impl Default for Behaviour {
             one_by_one: false,
             lives_ms: None,
             checks_pass: true,
+            value: 100,
         }
     }
 }
@@ -75,6 +79,14 @@ impl SimRelease {
         SimRelease { document, scripts, columns, traits }
     }
 
+    /// The same with a role beside the web.
+    #[must_use]
+    pub fn with_role(mut self, name: &str, instances: u32) -> Self {
+        let role = Role { command: vec!["shop".to_owned(), name.to_owned()], instances };
+        self.document.roles.insert(name.to_owned(), role);
+        self
+    }
+
     /// Its name.
     pub fn id(&self) -> &ReleaseId {
         &self.document.id
@@ -93,6 +105,7 @@ fn document(id: &str, scripts: &[MigrationScript]) -> Release {
         service: "shop".to_owned(),
         artifact: digest("artifact"),
         command: vec!["shop".to_owned()],
+        roles: BTreeMap::new(),
         config: BTreeMap::from([("shop.toml".to_owned(), digest("configuration"))]),
         environment: BTreeMap::new(),
         migrations: scripts.iter().map(migration).collect(),

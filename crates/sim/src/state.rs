@@ -5,6 +5,7 @@ use crate::clients::Clients;
 use crate::database::Store;
 use crate::fault::{Fault, Protection, Schedule};
 use crate::fleet::Fleet;
+use crate::metrics::{Source, Sources};
 use crate::proxy::Proxy;
 use crate::release::SimRelease;
 use crate::settings::Settings;
@@ -31,6 +32,7 @@ pub struct State {
     pub(crate) proxy: Proxy,
     pub(crate) settings: Settings,
     pub(crate) clients: Clients,
+    pub(crate) sources: Sources,
     /// What the environment's owner wants.
     pub wishes: Wishes,
     pub(crate) off: BTreeSet<Protection>,
@@ -45,6 +47,10 @@ pub struct State {
     pub(crate) double_starts: u32,
     /// Changes that were accepted from a controller whose receiver knew a newer one.
     pub(crate) stale: Vec<String>,
+    /// Somebody asked that nobody watch.
+    pub(crate) left_alone: bool,
+    /// What got requests on the way back that it had lost already.
+    pub(crate) backwards: Vec<String>,
     /// The world as it was when each plan began.
     pub(crate) golden: Vec<(PlanId, Golden)>,
 }
@@ -72,6 +78,8 @@ pub enum StepKind {
     Config,
     /// Instances.
     Instances,
+    /// Roles beside the web.
+    Role,
     /// Traffic.
     Traffic,
     /// Flags.
@@ -80,6 +88,8 @@ pub enum StepKind {
     Resource,
     /// Watching.
     Bake,
+    /// Comparing.
+    Analysis,
     /// Verifying.
     Verify,
     /// Asking a person.
@@ -94,10 +104,12 @@ impl StepKind {
             Effect::EnsureSchema { .. } => StepKind::Schema,
             Effect::EnsureConfig { .. } => StepKind::Config,
             Effect::EnsureInstances { .. } => StepKind::Instances,
+            Effect::EnsureRole { .. } => StepKind::Role,
             Effect::EnsureTraffic { .. } => StepKind::Traffic,
             Effect::EnsureFlags { .. } => StepKind::Flags,
             Effect::EnsureResource { .. } => StepKind::Resource,
             Effect::Bake(_) => StepKind::Bake,
+            Effect::Analysis(_) => StepKind::Analysis,
             Effect::Verify { .. } => StepKind::Verify,
             Effect::Approve { .. } => StepKind::Approve,
         }
@@ -128,6 +140,7 @@ pub(crate) struct Golden {
     pub(crate) served_by: Option<ReleaseId>,
     pub(crate) flowing: bool,
     pub(crate) processes: BTreeMap<ReleaseId, usize>,
+    pub(crate) roles: BTreeMap<String, usize>,
 }
 
 impl State {
@@ -157,6 +170,11 @@ impl State {
     /// Switches a protection off.
     pub fn switch_off(&mut self, protection: Protection) {
         self.off.insert(protection);
+    }
+
+    /// A source of metrics behaves like this from now on.
+    pub fn set_source(&mut self, name: &str, source: Source) {
+        self.sources.known.insert(name.to_owned(), source);
     }
 
     /// Lets this piece of infrastructure fail.
@@ -215,9 +233,14 @@ impl State {
     }
 
     pub(crate) fn golden_now(&self) -> Golden {
-        let mut processes = BTreeMap::new();
+        let (mut processes, mut roles) = (BTreeMap::new(), BTreeMap::new());
         for process in &self.fleet.processes {
-            *processes.entry(process.release.clone()).or_default() += 1;
+            match &process.role {
+                None => *processes.entry(process.release.clone()).or_default() += 1,
+                Some(role) => {
+                    *roles.entry(format!("{role} of {}", process.release)).or_default() += 1;
+                }
+            }
         }
         Golden {
             columns: self.store.columns.clone(),
@@ -228,7 +251,19 @@ impl State {
             served_by: self.proxy.live.split.only().cloned(),
             flowing: self.proxy.is_flowing(),
             processes,
+            roles,
         }
+    }
+
+    /// Whether nothing struck and nobody asked for silence, so that the proxy was never left alone.
+    pub(crate) fn watched_all_along(&self) -> bool {
+        self.struck.is_empty() && !self.left_alone
+    }
+
+    /// Nobody watches for a while.
+    pub fn leave_alone(&mut self, ms: Millis) {
+        self.left_alone = true;
+        self.advance(ms);
     }
 
     /// The fault that strikes an action, if any.

@@ -17,6 +17,7 @@ fn tries(journey: &Journey, begun: &State, found: &mut dyn FnMut(Run) -> bool) -
             (Fault::PowerCut, journey.operator),
             (Fault::PowerCut, aborts),
             (Fault::ProxyCrash, journey.operator),
+            (Fault::Silence, journey.operator),
         ] {
             if found(run(begun, Schedule::at(&[(action, fault)]), operator)) {
                 return true;
@@ -66,8 +67,9 @@ fn guards(protection: Protection) -> &'static str {
         Protection::Adoption => "I5",
         Protection::LedgerSynced => "I4",
         Protection::ProxyPersists => "I1",
-        Protection::Drain => "I2",
+        Protection::Drain | Protection::Limits => "I2",
         Protection::Keep => "I8",
+        Protection::LeaseLapses | Protection::Renewal | Protection::BackAtOnce => "I9",
     }
 }
 
