@@ -182,7 +182,9 @@ mod tests {
         before.sort_by(f64::total_cmp);
         let (before, since_then, open) = (Arc::new(before), Vec::new(), (0.0, 0));
         let mut ranks = Ranks { block: 1, before, since: since_then, open, bets: Bets::new() };
-        since.iter().for_each(|value| ranks.add(*value));
+        for value in since {
+            ranks.add(*value);
+        }
         ranks.bets.mean()
     }
 

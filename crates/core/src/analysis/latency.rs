@@ -191,10 +191,12 @@ impl Yardstick {
         }
         let mut ratios: Vec<[f64; K]> =
             (0..BUCKETS).map(|bucket| ratios(bucket, scores[bucket], &ends)).collect();
-        for bucket in 1..BUCKETS {
-            for bet in 0..K {
+        let mut largest = [0.0_f64; K];
+        for bucket in &mut ratios {
+            for (ratio, largest) in bucket.iter_mut().zip(&mut largest) {
                 // Never falling: this is what makes the bets fair against all that is no slower.
-                ratios[bucket][bet] = ratios[bucket][bet].max(ratios[bucket - 1][bet]);
+                *ratio = ratio.max(*largest);
+                *largest = *ratio;
             }
         }
         Yardstick { cap: reference.cap_bucket(), ratios }
@@ -262,5 +264,167 @@ fn add(counts: &mut [u64; BUCKETS], latency: &[(u16, u64)], cap: usize) {
         if let Some(sum) = counts.get_mut(usize::from(*bucket).min(cap)) {
             *sum = sum.saturating_add(*count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::ArmCounts;
+    use proptest::prelude::*;
+
+    fn reference() -> impl Strategy<Value = Reference> {
+        let buckets = prop::collection::vec((0_u16..270, 1_u64..500), 1..30);
+        buckets.prop_filter_map("enough answers", |buckets| Reference::new(&buckets))
+    }
+
+    fn answer(weight: Share, bucket: u16, canary: bool) -> Tick {
+        let one = ArmCounts { requests: 1, errors: 0, latency: vec![(bucket, 1)] };
+        let none = ArmCounts::default();
+        let (canary, stable) = if canary { (one, none) } else { (none, one) };
+        Tick { at_ms: 0, weight, canary, stable }
+    }
+
+    /// The mean evidence over all answers and arms; both releases have these chances of buckets.
+    fn mean(
+        latency: &Latency,
+        weights: &[Share],
+        canary: &[(u16, f64)],
+        stable: &[(u16, f64)],
+    ) -> f64 {
+        let Some((weight, later)) = weights.split_first() else { return latency.evidence() };
+        let chance = f64::from(*weight) / 1e4;
+        let arms = [(true, canary, chance), (false, stable, 1.0 - chance)];
+        let outcomes = arms.iter().flat_map(|(arm, buckets, share)| {
+            buckets.iter().map(move |(bucket, often)| (*arm, *bucket, share * often))
+        });
+        let each = outcomes.map(|(arm, bucket, probability)| {
+            let mut latency = latency.clone();
+            latency.add(&answer(*weight, bucket, arm), true);
+            probability * mean(&latency, later, canary, stable)
+        });
+        each.sum()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Never falling: a slower answer never speaks less against the canary.
+        #[test]
+        fn slower_answers_speak_more_against_the_canary(reference in reference()) {
+            let ratios = Yardstick::new(&reference).ratios;
+            for (faster, slower) in ratios.iter().zip(&ratios[1..]) {
+                prop_assert!(faster.iter().zip(slower).all(|(one, next)| one <= next));
+                prop_assert!(slower.iter().all(|ratio| (0.01..=100.0).contains(ratio)));
+            }
+        }
+
+        /// Nobody can win by luck on average: whatever the yardstick, the distribution, the
+        /// weights, and how much faster the canary truly is, up to what is tolerated.
+        #[test]
+        fn the_mean_never_exceeds_the_stake(
+            reference in reference(),
+            tolerance_ppm in prop::sample::select(vec![0_u32, 50_000, 200_000]),
+            weights in prop::collection::vec(1_u16..10_000, 1..4),
+            buckets in prop::collection::vec((0_u16..265, 1_u32..100, 0_u16..40), 1..4),
+        ) {
+            let mut latency = Latency::new(tolerance_ppm);
+            latency.refer(&reference);
+            let slower = u16::try_from(latency.tolerated).expect("a few buckets");
+            let all = f64::from(buckets.iter().map(|(_, often, _)| *often).sum::<u32>());
+            let stable: Vec<_> = buckets.iter().map(|&(at, often, _)| (at, f64::from(often) / all)).collect();
+            let canary: Vec<_> = buckets
+                .iter()
+                .map(|&(at, often, faster)| {
+                    ((at + slower).saturating_sub(faster), f64::from(often) / all)
+                })
+                .collect();
+            let mean = mean(&latency, &weights, &canary, &stable);
+            prop_assert!(mean <= 1.0, "{mean}");
+        }
+    }
+
+    /// Stable's answers, a bell curve around bucket 125, the canary's some buckets slower.
+    fn evidence(slower: u16, count: u64, tolerance_ppm: u32) -> f64 {
+        let bell = [(105, 2), (110, 14), (115, 34), (120, 14), (125, 2)];
+        let mut latency = Latency::new(tolerance_ppm);
+        let past: Vec<_> = bell.iter().map(|(bucket, often)| (*bucket, often * 100)).collect();
+        latency.refer(&Reference { latency: past });
+        let arm = |more: u16, times: u64| {
+            let latency: Vec<_> =
+                bell.iter().map(|(at, often)| (at + more, often * times)).collect();
+            ArmCounts { requests: 66 * times, errors: 0, latency }
+        };
+        let (canary, stable) = (arm(slower, count), arm(0, 9 * count));
+        latency.add(&Tick { at_ms: 0, weight: 1_000, canary, stable }, true);
+        latency.evidence()
+    }
+
+    #[test]
+    fn a_slower_canary_is_found() {
+        assert!(evidence(0, 100, 0) < 1.0);
+        assert!(evidence(8, 1, 0) >= 100.0, "half as slow again");
+        assert!(evidence(1, 20, 0) >= 100.0, "5 % slower");
+        assert!(evidence(1, 20, 50_000) < 1.0, "which is tolerated");
+        assert!(evidence(0, 100, 50_000) < evidence(0, 100, 0));
+    }
+
+    #[test]
+    fn hanging_requests_are_found() {
+        let mut latency = Latency::new(50_000);
+        latency.refer(&Reference { latency: vec![(100, 5_000), (110, 100)] });
+        let cap = latency.cap().expect("there is a yardstick");
+        for _ in 0..8 {
+            latency.add(&answer(500, cap, true), true);
+        }
+        assert!(latency.evidence() >= 100.0, "{}", latency.evidence());
+        let before = latency.evidence();
+        latency.add(&answer(500, cap, true), false);
+        assert!((latency.evidence() - before).abs() < f64::EPSILON, "still warming up");
+    }
+
+    #[test]
+    fn without_a_yardstick_stable_becomes_one() {
+        let mut latency = Latency::new(0);
+        for _ in 0..199 {
+            latency.add(&answer(500, 90, false), true);
+            latency.add(&answer(500, 200, true), true);
+        }
+        assert_eq!(latency.reference_so_far(), None);
+        latency.add(&answer(500, 90, false), true);
+        let reference = latency.reference_so_far().expect("200 answers");
+        assert_eq!(reference.latency, vec![(90, 200)], "nothing of the canary is in it");
+        latency.refer(&reference);
+        assert!(
+            latency.evidence() < 1.0 + 1e-12 && !latency.has_judged(),
+            "what made it is no evidence"
+        );
+        latency.refer(&Reference { latency: vec![(1, 1_000)] });
+        assert_eq!(latency.cap(), Some(105), "it is fixed once");
+    }
+
+    #[test]
+    fn more_weights_than_are_remembered_are_the_same() {
+        let new = || {
+            let mut latency = Latency::new(0);
+            latency.refer(&Reference { latency: vec![(100, 5_000), (110, 100)] });
+            latency
+        };
+        let (mut many, mut one) = (new(), new());
+        (1..=40).for_each(|weight| many.add(&answer(weight, 112, true), true));
+        assert_eq!(many.tables.len(), TABLES_MAX);
+        one.add(&answer(40, 112, true), true);
+        (1..40).for_each(|weight| one.add(&answer(weight, 112, true), true));
+        assert!((many.evidence() - one.evidence()).abs() < f64::EPSILON * many.evidence());
+    }
+
+    #[test]
+    fn scores() {
+        let check = |share: f64, expected: f64| {
+            assert!((normal_score(share) - expected).abs() < 1e-6, "{share}");
+        };
+        check(0.5, 0.0);
+        check(0.975, 1.959_963_985);
+        check(0.001, -3.090_232_306);
     }
 }

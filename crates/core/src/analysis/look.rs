@@ -130,7 +130,7 @@ impl Judge {
 
     fn need(&self) -> Option<Need> {
         let policy = &self.case.policy;
-        let chance = self.strata.recent_chance();
+        let chance = self.warmth.chance();
         let requests = Proof::new(policy).requests_left(&self.strata, chance)?;
         let Counts { canary, stable } = self.counts();
         let all = as_f64(canary.total.saturating_add(stable.total));

@@ -20,6 +20,8 @@ pub mod promotion;
 mod ratio;
 pub mod reference;
 mod strata;
+#[cfg(test)]
+mod tests;
 mod thresholds;
 pub mod tick;
 pub mod verdict;

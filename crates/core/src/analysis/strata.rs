@@ -110,11 +110,6 @@ impl Strata {
         self.all.iter().fold(Pair::default(), |sum, stratum| sum.plus(stratum.stable))
     }
 
-    /// The chance with which the latest requests went to the canary; 0 before the first.
-    pub(super) fn recent_chance(&self) -> f64 {
-        self.all.get(self.recent).map_or(0.0, Stratum::chance)
-    }
-
     /// The share of the canary that was to be expected of all requests so far.
     pub(super) fn expected_share(&self) -> f64 {
         let (mut canary, mut all) = (0.0, 0.0);

@@ -2,7 +2,9 @@
 
 use super::policy::JudgePolicy;
 use super::tick::Tick;
+use crate::model::Share;
 use crate::model::ids::Millis;
+use crate::model::traffic::WHOLE;
 
 /// Times and counts from which warm-up is told.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,6 +17,8 @@ pub(super) struct Warmth {
     last_ms: Option<Millis>,
     /// The first one with a request to the canary: its clock starts there.
     canary_ms: Option<Millis>,
+    /// The largest weight among the ticks of the newest time.
+    weight: Share,
     /// Requests to the canary, those of the newest time included.
     canary: u64,
     /// The time before the newest one, and the requests to the canary until then. Whether the
@@ -31,7 +35,9 @@ impl Warmth {
             self.canary_before = self.canary;
             self.before_ms = self.newest_ms;
             self.newest_ms = tick.at_ms;
+            self.weight = 0;
         }
+        self.weight = self.weight.max(tick.weight);
         if tick.canary.requests > 0 || tick.stable.requests > 0 {
             self.first_ms.get_or_insert(tick.at_ms);
             self.last_ms = Some(tick.at_ms);
@@ -47,6 +53,11 @@ impl Warmth {
         let warm_ms = self.canary_ms.map(|first| first.saturating_add(policy.burn_in_ms));
         let time = warm_ms.is_some_and(|warm_ms| self.before_ms >= warm_ms);
         (policy.burn_in_ms == 0 || time) && self.canary_before >= policy.burn_in_requests
+    }
+
+    /// The chance with which requests go to the canary now; 0 before the first tick.
+    pub(super) fn chance(&self) -> f64 {
+        f64::from(self.weight) / f64::from(WHOLE)
     }
 
     /// For how long the canary has answered.
