@@ -50,7 +50,7 @@ pub(crate) fn table(effort: Effort, report: &mut Report) {
         let name = format!("{} canary, +{}", percent(share), percent(ratio - 1.0));
         let bound = bound::latency(share, SIGMA, ratio);
         // The promises lie close to what is needed, so the quick cells get more runs.
-        let runs = effort.runs(if ratio > 1.2 { 100_000 } else { 10_000 });
+        let runs = effort.runs(if ratio > 1.2 { 100_000 } else { 20_000 });
         let horizon = whole(HORIZON * bound);
         let strict = detect(&latency_only(), &answers, runs, horizon);
         let tolerant = detect(&lenient, &answers, effort.runs(400), horizon);
@@ -100,6 +100,43 @@ pub(crate) fn nulls(effort: Effort, report: &mut Report) {
             number(small(kayenta.runs)),
             percent(kayenta.share()),
             percent(flagger.share()),
+        ]);
+    }
+    report.table(&table);
+    warm_up(effort, report);
+}
+
+/// Canaries that are slow while they start, with and without a burn-in.
+fn warm_up(effort: Effort, report: &mut Report) {
+    /// Requests in half a minute.
+    const COLD: u64 = 30 * RATE;
+    let mut table = Table::new(
+        "A canary that answers three times as slowly for half a minute and is as fast as stable \
+         afterwards",
+        &["5 % canary", "runs", "taken back", "mean"],
+    );
+    let usual = JudgePolicy::default();
+    let burn_in = JudgePolicy {
+        burn_in_ms: usual.burn_in_ms,
+        burn_in_requests: usual.burn_in_requests,
+        ..latency_only()
+    };
+    let (cold, warm) = (Answers::new(500, 3.0), Answers::new(500, 1.0));
+    for (name, policy) in [("no burn-in (not done)", latency_only()), ("burn-in", burn_in)] {
+        let judge = Subject::new(&policy, Some(&reference()));
+        let found = Summary::of(many(effort.runs(2_000), |seed| {
+            let mut random = Random::new(seed);
+            let answer = |at| if at <= COLD { &cold } else { &warm }.next(&mut random);
+            judge.clone().listen(500, effort.requests(REQUESTS), answer)
+        }));
+        if policy.burn_in_ms > 0 {
+            nulls::bar(report, "slow while it starts, burn-in", &found);
+        }
+        table.row(vec![
+            name.to_owned(),
+            number(small(found.runs)),
+            percent(found.share()),
+            number(found.mean()),
         ]);
     }
     report.table(&table);

@@ -8,9 +8,10 @@ use crate::bench::peers;
 use crate::bench::random::small;
 use crate::bench::runs::{Summary, many};
 use crate::bench::sticky::{self, Count};
-use crate::bench::stream::{MINUTE, Segment, minutes, shaped, steady};
+use crate::bench::stream::{MINUTE, RATE, Segment, Step, Stream, minutes, shaped, steady};
 use crate::bench::subject::{Subject, errors_only};
 use crate::bench::table::{Report, Table, number, percent};
+use ripcord_core::analysis::JudgePolicy;
 use std::f64::consts::PI;
 
 /// Runs of each scenario.
@@ -50,7 +51,8 @@ pub(crate) fn table(effort: Effort, report: &mut Report) {
         &watch(&restless(requests, 5.0), effort.runs(300)),
     );
     users(effort, report, &mut row);
-    warm_up(effort, &mut row);
+    wrong_weight(effort, report, &mut row);
+    warm_up(effort, report, &mut row);
     report.table(&table);
 }
 
@@ -96,7 +98,7 @@ fn ramp(minute: u64, segment: Segment) -> Segment {
 
 fn watch(segments: &[Segment], runs: u64) -> Summary {
     let judge = Subject::new(&errors_only(), None);
-    Summary::of(many(runs, |seed| judge.clone().watch(segments, seed)))
+    Summary::of(many(runs, |seed| judge.clone().watch(Stream::new(segments, seed))))
 }
 
 /// Busy users for whom nothing works.
@@ -116,9 +118,37 @@ fn users(effort: Effort, report: &mut Report, row: &mut impl FnMut(&str, &Summar
     }
 }
 
+/// A canary that gets a sixth more than its weight says, for whatever reason.
+fn wrong_weight(effort: Effort, report: &mut Report, row: &mut impl FnMut(&str, &Summary)) {
+    let segments = steady(effort.requests(REQUESTS), 600, 0.005, 0.005);
+    let judge = Subject::new(&errors_only(), None);
+    let run = |seed| {
+        let mut judge = judge.clone();
+        let believed = Stream::new(&segments, seed).map(|step| Step { weight: 500, ..step });
+        (judge.watch_on(believed), judge.is_undecided(REQUESTS))
+    };
+    let seen = many(effort.runs(RUNS), run);
+    let name = "6 % of the requests where 5 % are believed";
+    let noticed = Summary::of(seen.iter().map(|(_, undecided)| undecided.then_some(REQUESTS)));
+    row(&format!("no worse: {name}: noticed"), &noticed);
+    let found = Summary::of(seen.into_iter().map(|(alarm, _)| alarm));
+    row(&format!("no worse: {name}: taken back"), &found);
+    // The judge may take it back before it notices; on good shares there is a bar for that.
+    report.at_most(&format!("not noticed, {name}"), 1.0 - noticed.share(), 0.1);
+}
+
 /// A release that fails five times as often while it starts, and never again.
-fn warm_up(effort: Effort, row: &mut impl FnMut(&str, &Summary)) {
-    let mut segments = steady(3_000, 500, 0.01, 0.05);
-    segments.extend(steady(97_000, 500, 0.01, 0.01));
-    row("errors x5 for the first 30 s, all counted", &watch(&segments, effort.runs(RUNS)));
+fn warm_up(effort: Effort, report: &mut Report, row: &mut impl FnMut(&str, &Summary)) {
+    let mut segments = steady(30 * RATE, 500, 0.01, 0.05);
+    segments.extend(steady(effort.requests(97_000), 500, 0.01, 0.01));
+    let watch = |policy: &JudgePolicy| {
+        let judge = Subject::new(policy, None);
+        let run = |seed| judge.clone().watch(Stream::new(&segments, seed));
+        Summary::of(many(effort.runs(RUNS), run))
+    };
+    row("errors x5 for the first 30 s, all counted (the default)", &watch(&errors_only()));
+    let name = "errors x5 for the first 30 s, burn-in of errors";
+    let found = watch(&JudgePolicy { burn_in_errors: true, ..errors_only() });
+    row(name, &found);
+    nulls::bar(report, name, &found);
 }

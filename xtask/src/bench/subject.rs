@@ -4,7 +4,7 @@
 //! becomes a tick.
 
 use crate::bench::answers::Answer;
-use crate::bench::stream::{RATE, Segment, Step, Stream, Tally};
+use crate::bench::stream::{RATE, Step, Tally};
 use ripcord_core::analysis::{
     ArmCounts, BUCKETS, Judge, JudgePolicy, Reference, Sample, Tick, Verdict,
 };
@@ -38,7 +38,7 @@ impl Subject {
         let [canary, stable] = ["v2", "v1"].map(|name| ReleaseId(name.to_owned()));
         let mut judge = Judge::new(policy, &canary, &stable);
         if let Some(reference) = reference {
-            judge.refer(reference.clone());
+            judge.refer(reference);
         }
         Subject { judge }
     }
@@ -63,21 +63,40 @@ impl Subject {
         self.judge.sample(sample);
     }
 
-    /// Whether it would take the release back now.
+    /// Whether it takes the release back now. The cheap look comes first; what it finds must then
+    /// be what the product is told.
     pub(crate) fn goes_back(&self, at: u64) -> bool {
+        self.judge.gone() && self.is_told_to_go_back(at)
+    }
+
+    /// Whether the product is told to take the release back.
+    fn is_told_to_go_back(&self, at: u64) -> bool {
         matches!(self.judge.assess(at_ms(at)).verdict, Verdict::GoBack { .. })
+    }
+
+    /// Whether it says that it cannot tell.
+    pub(crate) fn is_undecided(&self, at: u64) -> bool {
+        matches!(self.judge.assess(at_ms(at)).verdict, Verdict::Undecided { .. })
+    }
+
+    /// Whether it would let the release proceed.
+    pub(crate) fn promotes(&self, at: u64) -> bool {
+        self.judge.assess(at_ms(at)).promotable
     }
 
     /// Runs through a stream, with a look after every error, since nothing else moves the evidence:
     /// the number of requests after which the release was taken back.
-    pub(crate) fn watch(mut self, segments: &[Segment], seed: u64) -> Option<u64> {
-        for step in Stream::new(segments, seed) {
-            self.step(&step);
-            if step.failed() && self.goes_back(step.at) {
-                return Some(step.at);
-            }
-        }
-        None
+    pub(crate) fn watch(mut self, steps: impl Iterator<Item = Step>) -> Option<u64> {
+        self.watch_on(steps)
+    }
+
+    /// The same, after which it can still be asked.
+    pub(crate) fn watch_on(&mut self, mut steps: impl Iterator<Item = Step>) -> Option<u64> {
+        let end = steps.find(|step| {
+            self.step(step);
+            step.failed() && self.goes_back(step.at)
+        });
+        end.map(|step| step.at)
     }
 
     /// Runs through up to `most` answers that carry how long they took: the number of the one after
@@ -102,12 +121,11 @@ impl Subject {
             if room <= 0.0 {
                 let tick = block.take(at_ms(at));
                 self.tick(&tick);
-                let now = self.judge.assess(at_ms(at));
-                if matches!(now.verdict, Verdict::GoBack { .. }) {
+                if self.goes_back(at) {
                     return Some(at);
                 }
                 // A hair less than there is, so that rounding never hides a crossing.
-                room = BOUNDARY_LOG - libm::log(now.evidence.max(1e-300)) - 1e-6;
+                room = BOUNDARY_LOG - libm::log(self.judge.evidence().max(1e-300)) - 1e-6;
             }
         }
         None
@@ -153,4 +171,47 @@ pub(crate) fn at_ms(at: u64) -> u64 {
 
 fn counts(tally: Tally) -> ArmCounts {
     ArmCounts { requests: tally.requests, errors: tally.errors, latency: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::answers::{Answers, reference};
+    use crate::bench::random::Random;
+    use crate::bench::stream::{Stream, steady};
+
+    /// The cheap look and what the product is told are the same at every step.
+    #[test]
+    fn the_cheap_look_tells_the_truth() {
+        let segments = steady(60_000, 1_000, 0.01, 0.03);
+        let mut subject = Subject::new(&errors_only(), None);
+        let mut found = false;
+        for step in Stream::new(&segments, 1) {
+            subject.step(&step);
+            let told = subject.is_told_to_go_back(step.at);
+            assert_eq!(subject.judge.gone(), told, "after {} requests", step.at);
+            found |= told;
+        }
+        assert!(found, "three times the errors were not found in 60,000 requests");
+    }
+
+    /// Looking only when the boundary is in reach finds the same as looking after each request.
+    #[test]
+    fn merged_looks_miss_nothing() {
+        let answers = Answers::new(1_000, 1.5);
+        let judge = Subject::new(&latency_only(), Some(&reference()));
+        for seed in 0..20 {
+            let mut random = Random::new(seed);
+            let merged = judge.clone().listen(1_000, 5_000, |_| answers.next(&mut random));
+            let (mut random, mut each) = (Random::new(seed), judge.clone());
+            let mut block = Block::new(1_000);
+            let one_by_one = (1..=5_000).find(|&at| {
+                block.add(answers.next(&mut random));
+                each.tick(&block.take(at_ms(at)));
+                each.is_told_to_go_back(at)
+            });
+            assert!(one_by_one.is_some());
+            assert_eq!(merged, one_by_one, "run {seed}");
+        }
+    }
 }

@@ -80,6 +80,12 @@ impl Report {
         !self.bars.is_empty() && self.bars.iter().all(|(holds, _)| *holds)
     }
 
+    /// What does not hold.
+    #[cfg(test)]
+    pub(crate) fn failing(&self) -> impl Iterator<Item = &str> {
+        self.bars.iter().filter(|(holds, _)| !holds).map(|(_, words)| words.as_str())
+    }
+
     /// A line for each thing that must hold, those that fail last, where they are seen.
     pub(crate) fn bars(&self) -> String {
         let mut text = String::from("\n");
@@ -126,7 +132,11 @@ pub(crate) fn number(value: f64) -> String {
 
 /// A share in percent.
 pub(crate) fn percent(share: f64) -> String {
-    format!("{} %", number((share * 1e5).round() / 1e3))
+    let hundredths = share * 100.0;
+    if share > 0.0 && hundredths < 1.0 {
+        return format!("{hundredths:.3}").trim_end_matches('0').to_owned() + " %";
+    }
+    format!("{} %", number((hundredths * 1e3).round() / 1e3))
 }
 
 #[cfg(test)]
@@ -143,7 +153,8 @@ mod tests {
         check(0.004_66, "0.0047");
         check(f64::INFINITY, "never");
         check(0.0, "0");
-        assert_eq!(percent(0.00466), "0.47 %");
+        assert_eq!(percent(0.00466), "0.466 %");
+        assert_eq!(percent(0.001), "0.1 %");
         assert_eq!(percent(1.0), "100 %");
     }
 
