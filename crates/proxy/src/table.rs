@@ -165,10 +165,14 @@ mod tests {
     use crate::trial::Who;
 
     fn table(text: &str) -> Table {
+        after(text, None)
+    }
+
+    fn after(text: &str, before: Option<&Table>) -> Table {
         let state: State = serde_json::from_str(text).unwrap();
         state.validate().unwrap();
         let limits = Arc::new(Limits { health_interval_ms: 3_600_000, ..Limits::default() });
-        Table::new(state, None, &mut BTreeMap::new(), Instant::now(), &limits)
+        Table::new(state, before, &mut BTreeMap::new(), Instant::now(), &limits)
     }
 
     fn split(split: &str) -> Table {
@@ -251,6 +255,38 @@ mod tests {
         assert_eq!(counts[0], 0);
         // 10 % of 5 000 users, with a standard deviation of 21; and half of them, with 35.
         assert!(counts[3].abs_diff(500) < 85 && counts[5].abs_diff(2_500) < 142, "{counts:?}");
+    }
+
+    #[tokio::test]
+    async fn counting_goes_on_when_something_else_changes() {
+        let text = |preview: &str| {
+            format!(
+                r#"{{"format":1,"fence":1,"generation":1,"split":{{"a":9900,"b":100}},
+                    "preview":{preview},"targets":{{"a":["127.0.0.1:1"],"b":["127.0.0.1:2"]}},
+                    "requests":"flowing","draw":"exact"}}"#
+            )
+        };
+        let (mut before, mut canary) = (table(&text("null")), 0);
+        for change in 0..200 {
+            let preview = if change % 2 == 0 { "\"b\"" } else { "null" };
+            before = after(&text(preview), Some(&before));
+            canary += drawn(&before, 50).get("b").copied().unwrap_or(0);
+        }
+        assert_eq!(canary, 100);
+    }
+
+    #[tokio::test]
+    async fn the_canary_has_the_lower_end_whatever_its_name_and_the_others_do() {
+        let is_canary = |shares: [u32; 3]| {
+            let [a, b, c] = shares;
+            let by_header = BY_HEADER.replace("\"s\"", "\"rollout-7\"");
+            let table = with(&format!(r#"{{"a":{a},"b":{b},"c":{c}}}"#), &by_header, "[]");
+            to(&table, &[("x-user", "ada@example.com")]) == "b"
+        };
+        // The place of this user is 6 113.
+        assert!(!is_canary([3_887, 6_113, 0]) && is_canary([3_886, 6_114, 0]));
+        assert!(!is_canary([0, 6_113, 3_887]) && is_canary([0, 6_114, 3_886]));
+        assert!(is_canary([3_000, 6_500, 500]) && is_canary([500, 6_500, 3_000]));
     }
 
     #[tokio::test]
