@@ -32,7 +32,8 @@ impl CanaryOutcome {
         let release = canary.release.as_str();
         let is_canary = |name: &Option<String>| name.as_deref() == Some(release);
         let met: Vec<_> = report.timeline.iter().filter(|one| is_canary(&one.release)).collect();
-        let (first, last) = (met.first().map(|one| one.start_ms), met.last().map(|one| one.start_ms));
+        let (first, last) =
+            (met.first().map(|one| one.start_ms), met.last().map(|one| one.start_ms));
         let meanwhile = report.timeline.iter().filter(|one| {
             first.is_some_and(|first| one.start_ms >= first)
                 && last.is_some_and(|last| one.start_ms <= last)

@@ -22,11 +22,24 @@ fn everything_that_the_demo_promises_holds() {
     assert!(number("user_rows_written_during") > 0.0, "{last}");
     assert!(number("requests_to_detection") > 0.0, "{last}");
     assert!(number("rollback_total_ms") < 2_000.0, "{last}");
-    assert_eq!(last["bad_release"], "v3");
-    for name in ["schema_equal", "data_equal", "flags_equal", "config_equal", "ledger_verified"] {
+    assert_eq!((&last["canary_release"], &last["bad_release"]), (&"v3".into(), &"v4".into()));
+    // One user in ten meets the canary, and few of them an error, before it is gone.
+    assert!(number("canary_requests_to_detection") > 0.0, "{last}");
+    assert!(number("canary_users_affected") <= number("canary_users"), "{last}");
+    assert!(number("canary_users") < 0.3 * number("users"), "{last}");
+    assert!(number("stable_errors_meanwhile") < 1.0, "{last}");
+    for name in [
+        "schema_equal",
+        "data_equal",
+        "flags_equal",
+        "config_equal",
+        "ledger_verified",
+        "canary_taken_back_by_evidence",
+        "canary_schema_equal",
+    ] {
         assert_eq!(last[name], true, "{name}: {last}");
     }
-    for told in ["requests wait", "evidence", "forecast", "outcome"] {
+    for told in ["requests wait", "evidence", "forecast", "outcome", "canary requests with 5xx"] {
         assert!(stderr.contains(told), "{told}: {stderr}");
     }
 }
