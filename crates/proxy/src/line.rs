@@ -9,12 +9,13 @@ use hyper::header::{HeaderMap, HeaderValue};
 
 use crate::arm::ArmTally;
 use crate::cookie;
-use crate::draw::{Draw, Sticky, StickyKey};
+use crate::draw::{Draw, Place, Sticky, StickyKey};
 use crate::period::PeriodTally;
 use crate::random;
 use crate::state::{ReleaseName, Share, State};
 use crate::table::Route;
 use crate::trial::Who;
+use crate::users::Mint;
 
 /// The releases with a share. The sticky canary has the lower end; for other draws the order means
 /// nothing.
@@ -23,6 +24,7 @@ pub(crate) struct Line {
     split: BTreeMap<ReleaseName, Share>,
     /// How many requests were divided by counting. It goes on while the split stays.
     counted: Arc<AtomicU64>,
+    mint: Mint,
 }
 
 /// One release's part of the line.
@@ -58,6 +60,7 @@ impl Line {
             stretches: stretches.collect(),
             split: state.split.clone(),
             counted: same.map(|before| Arc::clone(&before.counted)).unwrap_or_default(),
+            mint: period.mint,
         }
     }
 
@@ -75,7 +78,7 @@ impl Line {
         cookies: &mut Vec<HeaderValue>,
     ) -> Option<(&Stretch, Who)> {
         let (place, who) = match (draw, self.stretches.as_slice()) {
-            (Draw::Sticky(sticky), [_, ..]) => sticky_place(sticky, headers, cookies),
+            (Draw::Sticky(sticky), [_, ..]) => sticky_place(sticky, headers, self.mint, cookies),
             (_, [] | [_]) => (0, Who::Anyone),
             (Draw::Exact, _) => {
                 (counted_place(self.counted.fetch_add(1, Ordering::Relaxed)), Who::Anyone)
@@ -105,18 +108,22 @@ fn counted_place(number: u64) -> u64 {
 fn sticky_place(
     sticky: &Sticky,
     headers: &HeaderMap,
+    mint: Mint,
     cookies: &mut Vec<HeaderValue>,
 ) -> (u64, Who) {
-    let place = match (sticky.key.of(headers), &sticky.key) {
-        (Some(key), _) => sticky.place(key),
+    let (place, who): (_, fn(Place) -> Who) = match (sticky.key.of(headers), &sticky.key) {
+        (Some(key), StickyKey::Cookie { .. }) if mint.has_struck(key) => {
+            (sticky.place(key), Who::HeardUser)
+        }
+        (Some(key), _) => (sticky.place(key), Who::User),
         (None, StickyKey::Header { .. }) => return (random_place(), Who::Keyless),
         (None, StickyKey::Cookie { name }) => {
-            let fresh = format!("{:016x}{:016x}", random::bits(), random::bits());
+            let fresh = mint.strike();
             cookies.extend(cookie::set(name, &fresh));
-            sticky.place(fresh.as_bytes())
+            (sticky.place(fresh.as_bytes()), Who::NewUser)
         }
     };
-    (place.share(), Who::User(place))
+    (place.share(), who(place))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::arm::{Arm, ArmTally};
 use crate::draw::Draw;
 use crate::state::{ReleaseName, Share, State};
-use crate::users::Users;
+use crate::users::{Mint, Users};
 
 /// The latest periods since the proxy started.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -67,6 +67,7 @@ pub(crate) struct PeriodTally {
     draw: Draw,
     pub(crate) arms: BTreeMap<ReleaseName, Arc<ArmTally>>,
     users: Option<Arc<Users>>,
+    pub(crate) mint: Mint,
 }
 
 impl PeriodTally {
@@ -90,6 +91,7 @@ impl PeriodTally {
             draw: state.draw.clone(),
             arms: arms.collect(),
             users,
+            mint: Mint::new(),
         })
     }
 
@@ -222,6 +224,17 @@ mod tests {
         world.check([2, 2, 1, 6, 3, 1]);
         assert_eq!(world.period.read(Duration::ZERO).measured_share(&name("b")), Some(Share::ALL));
         assert_eq!(world.period.read(Duration::ZERO).measured_share(&name("a")), Some(Share::NONE));
+        // Who has just got a cookie comes back with it, well and badly.
+        let (eve, back) = (Who::NewUser(Place(3)), Who::HeardUser(Place(3)));
+        world.answer(eve, true);
+        world.answer(back, true);
+        world.answer(back, false);
+        world.answer(back, false);
+        world.check([3, 3, 2, 10, 5, 1]);
+        let (new, returned) = (Who::NewUser(Place(4)), Who::User(Place(4)));
+        world.answer(new, false);
+        world.answer(returned, false);
+        world.check([4, 4, 3, 12, 7, 1]);
         // At the next step Bob is heard again. Ada has said what she had to say.
         let next = world.next(STICKY, 1_000);
         next.answer(ada, false);
@@ -231,7 +244,7 @@ mod tests {
         let other = next.next(&STICKY.replace("\"s\"", "\"t\""), 1_000);
         other.answer(ada, false);
         other.check([1, 1, 1, 1, 1, 0]);
-        world.check([2, 2, 1, 6, 3, 1]);
+        world.check([4, 4, 3, 12, 7, 1]);
     }
 
     #[test]

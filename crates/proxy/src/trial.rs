@@ -23,6 +23,10 @@ pub(crate) enum Who {
     Anyone,
     /// A user's, under a sticky draw.
     User(Place),
+    /// A user's who has no cookie yet.
+    NewUser(Place),
+    /// A user's who got the cookie in this very period, and was heard then.
+    HeardUser(Place),
     /// Somebody's who has no key, under a sticky draw.
     Keyless,
 }
@@ -51,12 +55,10 @@ impl Chance {
         let began = Instant::now();
         let (counts, witness) = match (who, &arm.users) {
             (Who::Anyone, _) => (true, Witness::Always),
-            (Who::User(place), Some(users)) => match users.hear(place, arm.period) {
-                Hearing::First => (true, Witness::Once(place)),
-                Hearing::Again => (false, Witness::Once(place)),
-                Hearing::Unknown => (false, Witness::Never),
-            },
-            (Who::Keyless | Who::User(_), _) => (false, Witness::Never),
+            (Who::User(place), Some(users)) => heard(users.hear(place, arm.period), place),
+            (Who::NewUser(place), Some(users)) => heard(users.hear_new(place), place),
+            (Who::HeardUser(place), Some(_)) => heard(Hearing::Again, place),
+            (_, _) => (false, Witness::Never),
         };
         if who == Who::Keyless {
             arm.keyless.fetch_add(1, Ordering::Relaxed);
@@ -69,6 +71,15 @@ impl Chance {
             None
         };
         Trial { arm, witness, began, slot, has_failed: false }
+    }
+}
+
+/// Whether the request counts, and what a failure of it is worth.
+fn heard(hearing: Hearing, place: Place) -> (bool, Witness) {
+    match hearing {
+        Hearing::First => (true, Witness::Once(place)),
+        Hearing::Again => (false, Witness::Once(place)),
+        Hearing::Unknown => (false, Witness::Never),
     }
 }
 
@@ -89,7 +100,10 @@ impl Trial {
         }
         let counts = match self.witness {
             Witness::Always => true,
-            Witness::Once(place) => self.arm.users.as_ref().is_some_and(|users| users.fail(place)),
+            Witness::Once(place) => {
+                let users = self.arm.users.as_ref();
+                users.is_some_and(|users| users.fail(place, self.arm.period))
+            }
             Witness::Never => false,
         };
         let errors = if counts { &self.arm.errors } else { &self.arm.other_errors };

@@ -4,14 +4,19 @@
 //! requests would speak a thousand times for or against the release that a single toss gave them.
 //! So each user speaks once in a period (their first request), and reports one failure in the
 //! whole rollout; a user who has reported one is not heard again in later periods, where the same
-//! failure would come from the same toss. Memory is bounded: who comes when it is full is not
-//! heard at all, which depends on the time of coming and never on the release.
+//! failure would come from the same toss.
+//!
+//! Memory is bounded: who comes when it is full is not heard at all, which depends on the time of
+//! coming and never on the release. Who has just been given a cookie is only remembered when they
+//! fail, so that clients who keep no cookies, each request a new user, cannot fill it; that they
+//! were heard in this period stands in the cookie ([`Mint`]).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::draw::Place;
+use crate::random;
 
 /// How many users are remembered.
 pub(crate) const USERS: usize = 100_000;
@@ -29,6 +34,27 @@ struct User {
     /// The last period in which they were heard.
     period: u64,
     has_failed: bool,
+}
+
+/// What the cookies that are set in one period end with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mint(u16);
+
+impl Mint {
+    pub(crate) fn new() -> Self {
+        // The low 16 bits.
+        Self((random::bits() & u64::from(u16::MAX)).try_into().unwrap_or(0))
+    }
+
+    /// A new user's cookie: 32 hexadecimal digits.
+    pub(crate) fn strike(self) -> String {
+        format!("{:016x}{:012x}{:04x}", random::bits(), random::bits() >> 16, self.0)
+    }
+
+    /// Whether a cookie was set in this period.
+    pub(crate) fn has_struck(self, cookie: &[u8]) -> bool {
+        cookie.len() == 32 && cookie.ends_with(format!("{:04x}", self.0).as_bytes())
+    }
 }
 
 /// What a request of a user is worth.
@@ -51,11 +77,10 @@ impl Users {
     /// Takes note of a request in a period.
     pub(crate) fn hear(&self, place: Place, period: u64) -> Hearing {
         let mut users = self.shard(place);
-        if users.len() >= USERS / SHARDS && !users.contains_key(&place) {
-            self.overflow.store(true, Ordering::Relaxed);
-            return Hearing::Unknown;
-        }
         let Some(user) = users.get_mut(&place) else {
+            if !self.has_room(&users) {
+                return Hearing::Unknown;
+            }
             users.insert(place, User { period, has_failed: false });
             return Hearing::First;
         };
@@ -68,10 +93,31 @@ impl Users {
         if is_first { Hearing::First } else { Hearing::Again }
     }
 
-    /// Takes note of a failure; tells whether it is the first one of somebody who is remembered.
-    pub(crate) fn fail(&self, place: Place) -> bool {
+    /// A request of somebody who was not known before; only their failure will be remembered.
+    pub(crate) fn hear_new(&self, place: Place) -> Hearing {
+        if self.has_room(&self.shard(place)) { Hearing::First } else { Hearing::Unknown }
+    }
+
+    /// Takes note of a failure in a period, of somebody who was heard; tells whether it is their
+    /// first one.
+    pub(crate) fn fail(&self, place: Place, period: u64) -> bool {
         let mut users = self.shard(place);
-        users.get_mut(&place).is_some_and(|user| !std::mem::replace(&mut user.has_failed, true))
+        if let Some(user) = users.get_mut(&place) {
+            return !std::mem::replace(&mut user.has_failed, true);
+        }
+        let has_room = self.has_room(&users);
+        if has_room {
+            users.insert(place, User { period, has_failed: true });
+        }
+        has_room
+    }
+
+    fn has_room(&self, users: &HashMap<Place, User>) -> bool {
+        let has_room = users.len() < USERS / SHARDS;
+        if !has_room {
+            self.overflow.store(true, Ordering::Relaxed);
+        }
+        has_room
     }
 
     /// Whether somebody came when the memory was full.
@@ -99,11 +145,32 @@ mod tests {
         assert_eq!(users.hear(bob, 1), Hearing::First);
         assert_eq!(users.hear(ada, 2), Hearing::First);
         assert_eq!(users.hear(ada, 1), Hearing::Unknown, "late by a period");
-        assert!(users.fail(ada));
-        assert!(!users.fail(ada));
+        assert!(users.fail(ada, 2));
+        assert!(!users.fail(ada, 2));
         assert_eq!(users.hear(ada, 3), Hearing::Again, "not heard again after a failure");
         assert_eq!(users.hear(bob, 3), Hearing::First);
-        assert!(!users.fail(Place(3)), "nobody knows them");
+    }
+
+    #[test]
+    fn the_new_are_remembered_when_they_fail_and_cannot_fill_the_memory() {
+        let users = Users::new();
+        let new = (0..3 * USERS as u64).map(Place);
+        assert!(new.map(|place| users.hear_new(place)).all(|hearing| hearing == Hearing::First));
+        assert!(!users.overflow());
+        assert!(users.fail(Place(7), 1) && !users.fail(Place(7), 1));
+        assert_eq!(users.hear(Place(7), 2), Hearing::Again, "not heard again after a failure");
+        assert_eq!(users.hear(Place(8), 2), Hearing::First);
+    }
+
+    #[test]
+    fn a_cookie_tells_the_period_it_is_from() {
+        let (mint, other) = (Mint(0x00A7), Mint(0x10A7));
+        let cookie = mint.strike();
+        assert_eq!(cookie.len(), 32);
+        assert!(cookie.bytes().all(|byte| byte.is_ascii_hexdigit()), "{cookie}");
+        assert!(mint.has_struck(cookie.as_bytes()) && !other.has_struck(cookie.as_bytes()));
+        assert_ne!(cookie, mint.strike());
+        assert!(!mint.has_struck(b"00a7"), "not one of ours");
     }
 
     #[test]
@@ -115,6 +182,7 @@ mod tests {
         assert_eq!(users.hear(Place(USERS as u64), 1), Hearing::Unknown);
         assert!(users.overflow());
         assert_eq!(users.hear(Place(7), 2), Hearing::First, "who is known stays known");
-        assert!(!users.fail(Place(USERS as u64)));
+        assert_eq!(users.hear_new(Place(USERS as u64)), Hearing::Unknown);
+        assert!(!users.fail(Place(USERS as u64), 1));
     }
 }

@@ -105,6 +105,11 @@ async fn a_cookie_keeps_a_user_until_it_is_taken_away() {
         let answer = ask(&mut client, "/", cookie).await;
         assert_eq!((&answer.body, answer.header("set-cookie")), (body, None));
     }
+    let counted = |period: Period| {
+        let arms = period.arms.into_values().map(|arm| [arm.requests, arm.requests_all]);
+        arms.fold([0, 0], |sum, arm| [sum[0] + arm[0], sum[1] + arm[1]])
+    };
+    assert_eq!(counted(latest(&world).await), [40, 80], "each user once");
     // The same salt at a higher share: nobody leaves the canary.
     world.apply(divided(2, &releases, 7_500, by_cookie()), 1_000).await.unwrap();
     let (mut moved, mut canary) = (0, 0);
@@ -115,6 +120,7 @@ async fn a_cookie_keeps_a_user_until_it_is_taken_away() {
         moved += usize::from(before != "b" && now == "b");
     }
     assert!(moved > 0 && canary > 15, "{moved} moved, {canary} are there");
+    assert_eq!(counted(latest(&world).await), [40, 40], "heard again in another period");
     // Even an answer that the proxy makes itself says so to whoever has none.
     let dead = Backend::start("dead").await;
     let lost = divided(3, &[("a", &a), ("b", &dead)], 9_999, by_cookie());

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use ripcord_proxy::{Lease, Limits, Share, State};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 use crate::backend::Backend;
 use crate::client::Client;
@@ -41,7 +42,8 @@ const CLOSE_1001: &[u8] = &[0x88, 2, 0x03, 0xE9];
 async fn rest(mut client: Client) -> (Vec<u8>, Instant) {
     let mut rest = Vec::new();
     // A reset is an end, too; what came before it is what counts.
-    let _ = client.stream.read_to_end(&mut rest).await;
+    let end = client.stream.read_to_end(&mut rest);
+    let _ = timeout(Duration::from_secs(20), end).await.expect("it never ends");
     (rest, Instant::now())
 }
 

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ripcord_proxy::{
     Applied, Control, Limits, Options, Proxy, ProxyError, ReleaseName, Requests, Running, Share,
     State,
 };
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use crate::backend::Backend;
 
@@ -60,6 +62,13 @@ impl World {
     pub(crate) async fn at(directory: TempDir, limits: Limits) -> Result<Self, ProxyError> {
         let options = options(&directory, limits);
         let control = Control::new(&options.control);
+        // The last conversation with the proxy before may still be ending, and with it the lock.
+        for _ in 0..100 {
+            match Proxy::start(options.clone()).await {
+                Err(ProxyError::InUse { .. }) => sleep(Duration::from_millis(10)).await,
+                started => return Ok(Self { running: started?, directory, control }),
+            }
+        }
         Ok(Self { running: Proxy::start(options).await?, directory, control })
     }
 
@@ -92,7 +101,7 @@ impl World {
             if counts.live + counts.preview == requests {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            sleep(Duration::from_millis(5)).await;
         }
         panic!("never {requests} requests inside {release}");
     }
