@@ -7,6 +7,7 @@ use super::explain;
 use super::gauge::{BLOCKS_MIN, Gauge};
 use super::nats::{Bets, as_f64};
 use super::policy::{MetricKind, MetricSpec};
+use super::restarts::{self, Restarts};
 use super::tick::{Pair, Reading, Sample};
 use crate::model::ids::Millis;
 
@@ -30,7 +31,13 @@ pub(super) struct External {
 
 #[derive(Debug, Clone)]
 enum Evidence {
-    Counters { tolerated_ratio: f64, bets: Bets<8>, canary: Pair, stable: Pair },
+    Counters {
+        tolerated_ratio: f64,
+        bets: Bets<8>,
+        restarts: Restarts<8>,
+        canary: Pair,
+        stable: Pair,
+    },
     Gauge(Gauge),
 }
 
@@ -39,7 +46,8 @@ impl External {
         let (canary, stable) = (Pair::default(), Pair::default());
         let evidence = match spec.kind {
             MetricKind::Counters { .. } => {
-                Evidence::Counters { tolerated_ratio, bets: Bets::new(), canary, stable }
+                let (bets, restarts) = (Bets::new(), Restarts::new());
+                Evidence::Counters { tolerated_ratio, bets, restarts, canary, stable }
             }
             MetricKind::Gauge { higher_is_worse, .. } => {
                 Evidence::Gauge(Gauge::new(higher_is_worse))
@@ -72,6 +80,9 @@ impl External {
             self.late += u64::from(sample.at_ms < newest);
             return;
         }
+        if restarts::are_due(self.heard_ms.unwrap_or(0), sample.at_ms) {
+            self.evidence.restart();
+        }
         match self.read(&sample.reading) {
             Ok(()) => (self.heard_ms, self.missing) = (Some(sample.at_ms), None),
             Err(why) => self.missing = Some(why),
@@ -87,7 +98,7 @@ impl External {
             }
             (
                 Reading::Counters { canary: new, stable: old },
-                Evidence::Counters { tolerated_ratio, bets, canary, stable },
+                Evidence::Counters { tolerated_ratio, bets, canary, stable, .. },
             ) => {
                 for pair in [new, old] {
                     check(*pair)?;
@@ -103,16 +114,16 @@ impl External {
     /// The evidence against the canary; 1 is none.
     pub(super) fn evidence(&self) -> f64 {
         match &self.evidence {
-            Evidence::Counters { bets, .. } => bets.mean(),
-            Evidence::Gauge(gauge) => gauge.bets().map_or(1.0, Bets::mean),
+            Evidence::Counters { bets, restarts, .. } => restarts.sum(bets, Bets::mean),
+            Evidence::Gauge(gauge) => gauge.evidence(),
         }
     }
 
     /// The logarithm of the largest bet.
     pub(super) fn largest(&self) -> f64 {
         match &self.evidence {
-            Evidence::Counters { bets, .. } => bets.largest(),
-            Evidence::Gauge(gauge) => gauge.bets().map_or(0.0, Bets::largest),
+            Evidence::Counters { bets, restarts, .. } => restarts.largest(bets),
+            Evidence::Gauge(gauge) => gauge.largest(),
         }
     }
 
@@ -171,6 +182,16 @@ impl External {
             ),
         };
         if self.late == 0 { said } else { format!("{said}; {} came too late", self.late) }
+    }
+}
+
+impl Evidence {
+    /// Begins to bet anew, beside the bets that there are.
+    fn restart(&mut self) {
+        match self {
+            Evidence::Counters { bets, restarts, .. } => restarts.begin(*bets),
+            Evidence::Gauge(gauge) => gauge.restart(),
+        }
     }
 }
 

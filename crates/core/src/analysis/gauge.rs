@@ -8,6 +8,7 @@
 //! Without enough blocks from before, this knows nothing and says so.
 
 use super::nats::{Bets, as_count, as_f64, down};
+use super::restarts::Restarts;
 use std::sync::Arc;
 
 /// How many bets, by how steeply they fall with the rank.
@@ -73,9 +74,21 @@ impl Gauge {
         self.before.len() / block(&self.before)
     }
 
-    /// The bets; none while nothing can be decided.
-    pub(super) fn bets(&self) -> Option<&Bets<5>> {
-        self.ranks.as_ref().map(|ranks| &ranks.bets)
+    /// The evidence that the canary is worse; 1 is none.
+    pub(super) fn evidence(&self) -> f64 {
+        self.ranks.as_ref().map_or(1.0, |ranks| ranks.restarts.sum(&ranks.bets, Bets::mean))
+    }
+
+    /// The logarithm of the largest bet on that.
+    pub(super) fn largest(&self) -> f64 {
+        self.ranks.as_ref().map_or(0.0, |ranks| ranks.restarts.largest(&ranks.bets))
+    }
+
+    /// Begins to bet anew, beside the bets that there are.
+    pub(super) fn restart(&mut self) {
+        if let Some(ranks) = &mut self.ranks {
+            ranks.restarts.begin(ranks.bets);
+        }
     }
 
     /// How much worse the canary is at this time, as a logarithm.
@@ -99,6 +112,7 @@ struct Ranks {
     /// The sum and the number of values of the block that is not full yet.
     open: (f64, usize),
     bets: Bets<5>,
+    restarts: Restarts<5>,
 }
 
 impl Ranks {
@@ -107,7 +121,8 @@ impl Ranks {
         let mut means: Vec<f64> = before.chunks_exact(block).map(mean).collect();
         means.sort_by(f64::total_cmp);
         let (before, since) = (Arc::new(means), Vec::new());
-        Ranks { block, before, since, open: (0.0, 0), bets: Bets::new() }
+        let (bets, restarts) = (Bets::new(), Restarts::new());
+        Ranks { block, before, since, open: (0.0, 0), bets, restarts }
     }
 
     fn add(&mut self, difference: f64) {
@@ -180,8 +195,10 @@ mod tests {
     fn evidence(before: &[f64], since: &[f64]) -> f64 {
         let mut before = before.to_vec();
         before.sort_by(f64::total_cmp);
-        let (before, since_then, open) = (Arc::new(before), Vec::new(), (0.0, 0));
-        let mut ranks = Ranks { block: 1, before, since: since_then, open, bets: Bets::new() };
+        // Bets anew would be further ranks of the same kind; here the first ones are looked at.
+        let mut ranks = Ranks { restarts: Restarts::none(), ..Ranks::new(&before) };
+        ranks.block = 1;
+        ranks.before = Arc::new(before);
         for value in since {
             ranks.add(*value);
         }
@@ -217,13 +234,13 @@ mod tests {
     fn a_worse_value_is_found_within_a_few_readings() {
         let found = |readings| {
             let gauge = gauge(120, 0.0, &vec![(1.3, 1.0); readings]);
-            gauge.bets().is_some_and(|bets| bets.mean() >= 100.0)
+            gauge.evidence() >= 100.0
         };
         assert!(!found(1) && found(6));
         let same = gauge(120, 0.0, &values(100, 0.0));
-        assert!(same.bets().is_some_and(|bets| bets.mean() < 20.0));
+        assert!(same.evidence() < 20.0);
         let better = gauge(120, 0.0, &[(0.5, 1.0); 20]);
-        assert!(better.bets().is_some_and(|bets| bets.mean() < 1.0));
+        assert!(better.evidence() < 1.0);
     }
 
     #[test]
@@ -247,10 +264,10 @@ mod tests {
             assert_eq!(gauge.add(bad, 1.0), None);
             assert_eq!(gauge.add(1.0, bad), None);
         }
-        assert!(gauge.bets().is_none());
+        assert!(gauge.ranks.is_none());
         // Zeros are values: nothing against something is as bad as can be.
         (0..6).for_each(|_| assert_eq!(gauge.add(3.0, 0.0), Some(())));
-        assert!(gauge.bets().is_some_and(|bets| bets.mean() >= 100.0));
+        assert!(gauge.evidence() >= 100.0);
         assert_eq!(gauge.add(f64::MAX, 0.0), Some(()));
     }
 }

@@ -137,12 +137,13 @@ pub(super) fn log_beta(a: f64, b: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::restarts::Restarts;
     use super::*;
     use crate::analysis::{ArmCounts, Tick};
     use expect_test::{Expect, expect};
 
     fn check(ticks: &[(u16, u64, u64, u64, u64)], expected: &Expect) {
-        let mut strata = Strata::new(1.25, 2.0);
+        let mut strata = Strata::new(1.25, 2.0, Restarts::new());
         for &(weight, canary, bad, stable, worse) in ticks {
             let arm = |requests, errors| ArmCounts { requests, errors, latency: Vec::new() };
             strata.add(

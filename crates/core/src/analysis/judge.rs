@@ -13,6 +13,7 @@ use super::nats::as_f64;
 use super::outage::Outage;
 use super::policy::{Boundary, JudgePolicy};
 use super::reference::Reference;
+use super::restarts::{self, Restarts};
 use super::strata::Strata;
 use super::thresholds::Limits;
 use super::tick::{Sample, Tick};
@@ -56,10 +57,16 @@ pub(super) struct Case {
 impl Judge {
     /// Has seen nothing yet.
     pub fn new(policy: &JudgePolicy, canary: &ReleaseId, stable: &ReleaseId) -> Judge {
-        let external = |spec| External::new(spec, policy.tolerated_ratio());
+        // A calibrated boundary is made for bets that run from start to end.
+        let restarts = match policy.boundary {
+            Boundary::Ville => Restarts::new(),
+            Boundary::Calibrated { .. } => Restarts::none(),
+        };
+        let (tolerated, bad) = (policy.tolerated_ratio(), policy.promote_ratio());
+        let external = |spec| External::new(spec, tolerated);
         Judge {
             warmth: Warmth::default(),
-            strata: Strata::new(policy.tolerated_ratio(), policy.promote_ratio()),
+            strata: Strata::new(tolerated, bad, restarts),
             latency: policy.latency.then(|| Latency::new(policy.latency_tolerance_ppm)),
             external: policy.external.iter().map(external).collect(),
             outage: Outage::new(policy.error_floor_ppm),
@@ -88,6 +95,12 @@ impl Judge {
     /// Refuses a tick that cannot be true; the judge is as before then.
     pub fn tick(&mut self, tick: &Tick) -> Result<(), BadTick> {
         bad::check(tick, self.warmth.newest_ms)?;
+        if restarts::are_due(self.warmth.newest_ms, tick.at_ms) {
+            self.strata.restart();
+            if let Some(latency) = &mut self.latency {
+                latency.restart();
+            }
+        }
         self.warmth.add(tick);
         let warm = self.warmth.is_warm(&self.case.policy);
         self.strata.add(tick, warm || !self.case.policy.burn_in_errors);
@@ -134,7 +147,7 @@ impl Judge {
         let policy = &self.case.policy;
         let mut sum = 0.0;
         if policy.errors {
-            sum += self.strata.worse().mean();
+            sum += self.strata.evidence();
         }
         if let Some(latency) = &self.latency {
             sum += latency.evidence();
@@ -153,7 +166,7 @@ impl Judge {
         let enough = libm::log(self.enough()) - 1e-6;
         let latency = self.latency.as_ref().is_some_and(|one| one.largest() >= enough);
         let external = self.external.iter().any(|metric| metric.largest() >= enough);
-        latency || external || (self.case.policy.errors && self.strata.worse().largest() >= enough)
+        latency || external || (self.case.policy.errors && self.strata.largest() >= enough)
     }
 
     /// Whether the canary fails from its first requests on, while stable does not.

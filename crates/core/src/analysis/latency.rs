@@ -8,6 +8,7 @@
 use super::errors::Odds;
 use super::nats::{Bets, as_count, as_f64, down};
 use super::reference::{ANSWERS_MIN, Reference, counts, quantile, total};
+use super::restarts::Restarts;
 use super::tick::{BUCKETS, Tick};
 use crate::model::Share;
 use crate::model::traffic::WHOLE;
@@ -41,6 +42,7 @@ pub(super) struct Latency {
     tables: Vec<(Share, Arc<[Odds<K>]>)>,
     recent: usize,
     bets: Bets<K>,
+    restarts: Restarts<K>,
     /// What was judged; of stable also what was seen before there was a yardstick.
     pub(super) canary: [u64; BUCKETS],
     pub(super) stable: [u64; BUCKETS],
@@ -63,6 +65,7 @@ impl Latency {
             tables: Vec::new(),
             recent: 0,
             bets: Bets::new(),
+            restarts: Restarts::new(),
             canary: [0; BUCKETS],
             stable: [0; BUCKETS],
             tolerated: usize::try_from(as_count(buckets)).unwrap_or(BUCKETS),
@@ -114,12 +117,17 @@ impl Latency {
 
     /// The evidence that the canary is slower; 1 is none.
     pub(super) fn evidence(&self) -> f64 {
-        self.bets.mean_by(&SHARES)
+        self.restarts.sum(&self.bets, |bets| bets.mean_by(&SHARES))
     }
 
     /// The logarithm of the largest bet.
     pub(super) fn largest(&self) -> f64 {
-        self.bets.largest()
+        self.restarts.largest(&self.bets)
+    }
+
+    /// Begins to bet anew, beside the bets that there are.
+    pub(super) fn restart(&mut self) {
+        self.restarts.begin(self.bets);
     }
 
     /// Takes a tick into account that was found to be sound. While the canary warms up, nothing

@@ -60,6 +60,15 @@ impl Judge {
         may_be && matches!(self.finding(), Some(Verdict::GoBack { .. }))
     }
 
+    /// Whether the verdict is to go on. The same as asking [`Judge::assess`], and cheaper.
+    pub fn promotable(&self, now_ms: Millis) -> bool {
+        let suspicious = self.evidence() >= SUSPECT * self.enough();
+        self.lacks(None).is_none()
+            && self.finding().is_none()
+            && self.blind(now_ms).is_none()
+            && self.held(now_ms, suspicious).is_none()
+    }
+
     /// What ends the comparison: a limit, enough evidence, or that there is none to be had.
     fn finding(&self) -> Option<Verdict> {
         if let Some(Passed::Canary(because)) = self.passed() {
@@ -152,7 +161,7 @@ impl Judge {
     /// The whole in a few sentences: the counts, what else speaks loudest, and by what luck.
     fn words(&self, evidence: f64, lift: Option<&Interval>) -> String {
         let mut words = explain::counts(&self.case.canary, &self.counts(), lift);
-        let errors = if self.case.policy.errors { self.strata.worse().mean() } else { 0.0 };
+        let errors = if self.case.policy.errors { self.strata.evidence() } else { 0.0 };
         if let Some(latency) = self.latency.as_ref().filter(|one| one.evidence() > errors.max(2.0))
         {
             words = format!("{words} Latency: {}.", latency.words());
@@ -169,7 +178,7 @@ impl Judge {
             let Counts { canary, stable } = self.counts();
             let blind = canary.total == 0 || stable.total == 0;
             let words = format!("{} of the canary, {} of stable", share(canary), share(stable));
-            metrics.push(self.metric("errors", blind, self.strata.worse().mean(), words));
+            metrics.push(self.metric("errors", blind, self.strata.evidence(), words));
         }
         if let Some(latency) = &self.latency {
             let blind = !Latency::has_judged(latency);

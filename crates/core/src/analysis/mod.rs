@@ -19,6 +19,7 @@ pub mod policy;
 pub mod promotion;
 mod ratio;
 pub mod reference;
+mod restarts;
 mod strata;
 #[cfg(test)]
 mod tests;

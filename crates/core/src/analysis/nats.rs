@@ -37,6 +37,15 @@ impl<const K: usize> Bets<K> {
         }
     }
 
+    /// What they have grown to since they stood at this.
+    pub(super) fn since(&self, before: &Bets<K>) -> Bets<K> {
+        let mut bets = *self;
+        for (sum, before) in bets.0.iter_mut().zip(&before.0) {
+            *sum = sum.saturating_sub(*before);
+        }
+        bets
+    }
+
     /// The logarithm of the largest bet, in nats: the mean is not above it.
     pub(super) fn largest(&self) -> f64 {
         nats(self.0.iter().copied().max().unwrap_or(0))

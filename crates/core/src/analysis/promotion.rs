@@ -200,6 +200,7 @@ fn events(gap: f64, often: f64, bad: f64, good: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::restarts::Restarts;
     use super::*;
     use crate::analysis::{ArmCounts, Tick};
 
@@ -209,7 +210,7 @@ mod tests {
 
     fn given(ticks: &[(u64, u64, u64, u64)]) -> bool {
         let policy = JudgePolicy::default();
-        let mut strata = Strata::new(1.25, 2.0);
+        let mut strata = Strata::new(1.25, 2.0, Restarts::new());
         for &(canary, bad, stable, worse) in ticks {
             let (canary, stable) = (arm(canary, bad), arm(stable, worse));
             strata.add(&Tick { at_ms: 0, weight: 500, canary, stable }, true);

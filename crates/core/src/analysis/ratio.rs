@@ -53,11 +53,12 @@ fn evidence(stratum: &Stratum, forgiven: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::restarts::Restarts;
     use super::*;
     use crate::analysis::{ArmCounts, Tick};
 
     fn check(ticks: &[(u16, u64, u64)], seen_ms: Millis, expected: Option<&str>) {
-        let mut strata = Strata::new(1.25, 2.0);
+        let mut strata = Strata::new(1.25, 2.0, Restarts::new());
         for &(weight, canary, stable) in ticks {
             let arm = |requests| ArmCounts { requests, ..ArmCounts::default() };
             strata.add(&Tick { at_ms: 0, weight, canary: arm(canary), stable: arm(stable) }, true);

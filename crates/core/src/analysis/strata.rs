@@ -4,6 +4,7 @@
 use super::errors::{Odds, WORSE};
 use super::nats::{Bets, as_f64};
 use super::promotion::BETTER;
+use super::restarts::Restarts;
 use super::tick::{Pair, Tick};
 use crate::model::Share;
 use crate::model::traffic::WHOLE;
@@ -16,6 +17,7 @@ pub(super) struct Strata {
     recent: usize,
     tolerated_ratio: f64,
     promote_ratio: f64,
+    restarts: Restarts<8>,
 }
 
 /// Requests that were divided with one chance.
@@ -31,8 +33,23 @@ pub(super) struct Stratum {
 }
 
 impl Strata {
-    pub(super) fn new(tolerated_ratio: f64, promote_ratio: f64) -> Strata {
-        Strata { all: Vec::new(), recent: 0, tolerated_ratio, promote_ratio }
+    pub(super) fn new(tolerated_ratio: f64, promote_ratio: f64, restarts: Restarts<8>) -> Strata {
+        Strata { all: Vec::new(), recent: 0, tolerated_ratio, promote_ratio, restarts }
+    }
+
+    /// Begins to bet anew, beside the bets that there are.
+    pub(super) fn restart(&mut self) {
+        self.restarts.begin(self.worse());
+    }
+
+    /// The evidence that the canary is worse than tolerated; 1 is none.
+    pub(super) fn evidence(&self) -> f64 {
+        self.restarts.sum(&self.worse(), Bets::mean)
+    }
+
+    /// The logarithm of the largest bet on that.
+    pub(super) fn largest(&self) -> f64 {
+        self.restarts.largest(&self.worse())
     }
 
     /// Takes a tick into account that was found to be sound; as evidence only if it `counts`.
@@ -73,7 +90,7 @@ impl Strata {
     }
 
     /// The bets that the canary is worse than tolerated.
-    pub(super) fn worse(&self) -> Bets<8> {
+    fn worse(&self) -> Bets<8> {
         let mut bets = Bets::new();
         for stratum in &self.all {
             let [canary, stable] = stratum.evidence();

@@ -30,6 +30,7 @@ fn assess(policy: &JudgePolicy, ticks: &[Tick]) -> Assessment {
     let now_ms = ticks.last().map_or(0, |tick| tick.at_ms);
     let assessment = judge.assess(now_ms);
     assert_eq!(judge.gone(), matches!(assessment.verdict, Verdict::GoBack { .. }));
+    assert_eq!(judge.promotable(now_ms), assessment.promotable);
     assert!((judge.evidence() - assessment.evidence).abs() < f64::EPSILON);
     assessment
 }
