@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn the_new_are_remembered_when_they_fail_and_cannot_fill_the_memory() {
         let users = Users::new();
-        let new = (0..3 * USERS as u64).map(Place);
+        let new = (0..=USERS as u64).map(Place);
         assert!(new.map(|place| users.hear_new(place)).all(|hearing| hearing == Hearing::First));
         assert!(!users.overflow());
         assert!(users.fail(Place(7), 1) && !users.fail(Place(7), 1));
