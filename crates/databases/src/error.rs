@@ -62,6 +62,28 @@ pub enum MigrationError {
         /// The most it may have.
         max: u64,
     },
+    /// A folder holds far more than migrations.
+    #[error("{} holds more than {max} files; name the folder of the migrations", path.display())]
+    TooMany {
+        /// Which.
+        path: PathBuf,
+        /// The most it may hold.
+        max: usize,
+    },
+    /// Nothing in a folder is a migration of any known format.
+    #[error("{} holds no migrations of any format that is known; name the folder in which they are", path.display())]
+    NoFormat {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A folder could be for several tools, which would read it differently.
+    #[error("{} could be for {candidates}; say which with --format", path.display())]
+    Ambiguous {
+        /// Which.
+        path: PathBuf,
+        /// The tools, by name.
+        candidates: String,
+    },
     /// A script holds something that cannot be run as part of a change.
     #[error("{file}:{line}: {why}")]
     Script {

@@ -6,8 +6,11 @@
 //! in as a plan's [`SchemaChange`](ripcord_core::schema::SchemaChange).
 
 mod error;
+pub mod formats;
 pub mod migrations;
+pub mod review;
 mod sql;
 pub mod sqlite;
+mod statement;
 
 pub use error::MigrationError;
