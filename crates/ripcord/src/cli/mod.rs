@@ -5,10 +5,13 @@ mod apply;
 mod bench;
 mod check;
 mod context;
+mod db;
 mod demo;
 mod deploy;
 mod follow;
 mod hidden;
+mod init;
+mod judge;
 mod ledger;
 mod maintenance;
 mod plan;
@@ -17,6 +20,7 @@ mod request;
 mod rollback;
 mod serve;
 mod status;
+mod words;
 
 pub(crate) use context::Context;
 pub(crate) use follow::{Ended, follow};
@@ -64,6 +68,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Demo(demo::Args),
+    Init(init::Args),
     Check(check::Args),
     Serve(serve::Args),
     Release(release::Args),
@@ -79,6 +84,8 @@ enum Verb {
     Retry(request::Retry),
     Rollback(rollback::Args),
     Maintenance(maintenance::Args),
+    Db(db::Args),
+    Judge(judge::Args),
     Ledger(ledger::Args),
     #[command(hide = true)]
     Instance(hidden::Instance),
@@ -126,8 +133,11 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Instance(args) => return Ok(hidden::instance(&args)),
         Verb::Exec(args) => return Ok(hidden::exec(&args)),
         Verb::Shop(args) => return Ok(hidden::shop(args)),
+        Verb::Judge(args) => return judge::run(&args, context),
+        Verb::Db(args) => return db::run(args, context),
         Verb::Proxy(args) => hidden::proxy(args)?,
         Verb::Demo(args) => demo::run(&args, context)?,
+        Verb::Init(args) => init::run(&args, context)?,
         Verb::Check(args) => check::run(&args, context)?,
         Verb::Serve(args) => serve::run(&args, context)?,
         Verb::Release(args) => release::run(args, context)?,
