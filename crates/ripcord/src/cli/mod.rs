@@ -10,8 +10,6 @@ mod demo;
 mod deploy;
 mod follow;
 mod hidden;
-mod init;
-mod judge;
 mod ledger;
 mod maintenance;
 mod plan;
@@ -20,7 +18,6 @@ mod request;
 mod rollback;
 mod serve;
 mod status;
-mod words;
 
 pub(crate) use context::Context;
 pub(crate) use follow::{Ended, follow};
@@ -68,7 +65,6 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Demo(demo::Args),
-    Init(init::Args),
     Check(check::Args),
     Serve(serve::Args),
     Release(release::Args),
@@ -85,7 +81,6 @@ enum Verb {
     Rollback(rollback::Args),
     Maintenance(maintenance::Args),
     Db(db::Args),
-    Judge(judge::Args),
     Ledger(ledger::Args),
     #[command(hide = true)]
     Instance(hidden::Instance),
@@ -133,11 +128,9 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Instance(args) => return Ok(hidden::instance(&args)),
         Verb::Exec(args) => return Ok(hidden::exec(&args)),
         Verb::Shop(args) => return Ok(hidden::shop(args)),
-        Verb::Judge(args) => return judge::run(&args, context),
         Verb::Db(args) => return db::run(args, context),
         Verb::Proxy(args) => hidden::proxy(args)?,
         Verb::Demo(args) => demo::run(&args, context)?,
-        Verb::Init(args) => init::run(&args, context)?,
         Verb::Check(args) => check::run(&args, context)?,
         Verb::Serve(args) => serve::run(&args, context)?,
         Verb::Release(args) => release::run(args, context)?,
