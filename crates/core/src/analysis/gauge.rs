@@ -243,6 +243,22 @@ mod tests {
         assert!(better.evidence() < 1.0);
     }
 
+    /// Points of five and ten that other judges are known for: one outlier is nothing, seven bad
+    /// points of ten are, and so are bad ones beside a stable that has none at all.
+    #[test]
+    fn points_that_are_hard_to_judge() {
+        let evidence = |points: &[(f64, f64)]| gauge(300, 0.0, points).evidence();
+        let outlier = evidence(&[(1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (10.0, 1.0)]);
+        assert!(outlier < 20.0, "{outlier}");
+        let mut seven = vec![(100.0, 1.0); 7];
+        for at in [0, 4, 8] {
+            seven.insert(at, (1.0, 1.0));
+        }
+        assert!(evidence(&seven) >= 100.0, "{}", evidence(&seven));
+        assert!(evidence(&[(3.0, 0.0); 5]) >= 100.0);
+        assert!(evidence(&[(0.0, 0.0); 5]) < 20.0, "nothing beside nothing");
+    }
+
     #[test]
     fn neighbours_that_are_alike_make_blocks() {
         let length = |likeness| {

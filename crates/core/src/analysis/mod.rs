@@ -1,4 +1,10 @@
 //! Is this release bad? Counts in, verdict out; the same counts always give the same verdict.
+//!
+//! A [`Judge`] takes in [`Tick`]s and [`Sample`]s and gives an [`Assessment`]. It compares errors
+//! (`errors`, `strata`), latency (`latency`) and metrics from outside (`external`, `gauge`) of two
+//! releases that answer at the same time, in whole numbers (`nats`). Beside that stand what needs
+//! no comparison ([`AbsoluteTest`], [`BurnRate`], `thresholds`) and what keeps it honest (`ratio`,
+//! `outage`, `warmth`, `bad`). Nothing here may read a clock or draw a random number.
 
 pub mod absolute;
 pub mod assessment;

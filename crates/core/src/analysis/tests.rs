@@ -473,49 +473,47 @@ fn each_kind_of_nonsense_is_named() {
     check(Tick { at_ms: 1_000, weight: 500, canary, ..Tick::default() }, "bucket 271");
 }
 
+fn form<T: serde::Serialize>(value: &T, expected: &Expect) {
+    expected.assert_eq(&format!("{}\n", serde_json::to_string(value).expect("plain data")));
+}
+
+/// Plans, journals and programs that read them hold these.
 #[test]
 fn forms_are_stable() {
-    let text =
-        serde_json::to_string_pretty(&assess(&errors_only(), &[tick(1, 500, (20, 0), (380, 0))]))
-            .expect("plain data");
-    expect![[r#"
-        {
-          "verdict": {
-            "wait": {
-              "need": "about 599 more canary requests, a second at the present traffic"
-            }
-          },
-          "evidence": 1.0,
-          "enough": 100.0,
-          "metrics": [
-            {
-              "name": "errors",
-              "state": "ok",
-              "evidence": 1.0,
-              "words": "0 of 20 of the canary, 0 of 380 of stable"
-            }
-          ],
-          "lift": null,
-          "counts": {
-            "canary": {
-              "events": 0,
-              "total": 20
-            },
-            "stable": {
-              "events": 0,
-              "total": 380
-            }
-          },
-          "promotable": false,
-          "suspect": false,
-          "need": {
-            "requests": 599,
-            "ms": 30
-          },
-          "words": "v3 answered 0 of 20 canary requests with 5xx, stable 0 of 380. An equal release would often look like this."
-        }
-    "#]].assert_eq(&format!("{text}\n"));
+    form(
+        &JudgePolicy::default(),
+        &expect![[r#"
+        {"mode":"act","alpha_ppm":10000,"tolerated_ratio_thousandths":1250,"latency_tolerance_ppm":50000,"promote_ratio_thousandths":2000,"promote_beta_ppm":50000,"error_floor_ppm":5000,"burn_in_ms":30000,"burn_in_requests":200,"burn_in_errors":false,"blind_ms_max":600000,"on_blind":"pause","errors":true,"latency":true,"thresholds":null,"external":[],"boundary":"ville"}
+    "#]],
+    );
+    let canary = ArmCounts { requests: 2, errors: 1, latency: vec![(90, 2)] };
+    form(
+        &Tick { at_ms: 20, weight: 500, canary, stable: arm((38, 0)) },
+        &expect![[r#"
+        {"at_ms":20,"weight":500,"canary":{"requests":2,"errors":1,"latency":[[90,2]]},"stable":{"requests":38,"errors":0}}
+    "#]],
+    );
+    let reading = Reading::Calibration { pairs: vec![(1.0, 2.5)] };
+    form(
+        &Sample { at_ms: 0, metric: "p99".to_owned(), reading },
+        &expect![[r#"
+        {"at_ms":0,"metric":"p99","reading":{"calibration":{"pairs":[[1.0,2.5]]}}}
+    "#]],
+    );
+    form(
+        &assess(&errors_only(), &[tick(1, 500, (20, 1), (380, 0))]),
+        &expect![[r#"
+        {"verdict":{"wait":{"need":"about 16,942 more canary requests, a second at the present traffic"}},"evidence":6.209897205375095,"enough":100.0,"metrics":[{"name":"errors","state":"ok","evidence":6.209897205375095,"words":"1 of 20 of the canary, 0 of 380 of stable"}],"lift":{"estimate":null,"low":0.052394083730715746,"high":null,"confidence":0.99},"counts":{"canary":{"events":1,"total":20},"stable":{"events":0,"total":380}},"promotable":false,"suspect":false,"need":{"requests":16942,"ms":848},"words":"v3 answered 1 of 20 canary requests with 5xx, stable 0 of 380: at least 0.05 times as often at 99 %. Seen by chance in an equal release: less than once in 6."}
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_not_written_has_a_meaning() {
     let policy: JudgePolicy = serde_json::from_str("{}").expect("everything has a default");
     assert_eq!(policy, JudgePolicy::default());
     assert!(serde_json::from_str::<JudgePolicy>(r#"{"alpha": 1}"#).is_err());
+    // A source that knows of no errors among its requests has counted none.
+    let counts: ArmCounts = serde_json::from_str(r#"{"requests": 5}"#).expect("no errors");
+    assert_eq!(counts, arm((5, 0)));
 }

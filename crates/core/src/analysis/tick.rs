@@ -14,7 +14,8 @@ pub const BUCKETS: usize = 271;
 pub struct ArmCounts {
     /// Answered or failed.
     pub requests: u64,
-    /// Of these, failed.
+    /// Of these, failed. Where none are counted, none failed.
+    #[serde(default)]
     pub errors: u64,
     /// Bucket of latency and how many; only buckets that are not empty, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
