@@ -149,6 +149,7 @@ mod tests {
             strata.add(
                 &Tick { at_ms: 0, weight, canary: arm(canary, bad), stable: arm(stable, worse) },
                 true,
+                0,
             );
         }
         let text = match Interval::new(&strata, 0.01) {

@@ -103,7 +103,8 @@ impl Judge {
         }
         self.warmth.add(tick);
         let warm = self.warmth.is_warm(&self.case.policy);
-        self.strata.add(tick, warm || !self.case.policy.burn_in_errors);
+        let counts = warm || !self.case.policy.burn_in_errors;
+        self.strata.add(tick, counts, self.warmth.before_ms);
         if let Some(latency) = &mut self.latency {
             latency.add(tick, warm);
         }

@@ -74,8 +74,7 @@ impl Judge {
         if let Some(Passed::Canary(because)) = self.passed() {
             return Some(Verdict::GoBack { because });
         }
-        if let Some(because) = ratio::broken(&self.strata, self.warmth.seen_ms(), self.flight_ms())
-        {
+        if let Some(because) = ratio::broken(&self.strata, self.flight_ms()) {
             let because = format!("requests are not divided as they should be: {because}");
             return Some(Verdict::Undecided { because });
         }

@@ -213,7 +213,7 @@ mod tests {
         let mut strata = Strata::new(1.25, 2.0, Restarts::new());
         for &(canary, bad, stable, worse) in ticks {
             let (canary, stable) = (arm(canary, bad), arm(stable, worse));
-            strata.add(&Tick { at_ms: 0, weight: 500, canary, stable }, true);
+            strata.add(&Tick { at_ms: 0, weight: 500, canary, stable }, true, 0);
         }
         Proof::new(&policy).is_given(&strata)
     }

@@ -15,11 +15,9 @@ const ENOUGH: f64 = 1_000.0;
 
 /// What the shares are instead; none when nothing speaks against them.
 ///
-/// `seen_ms` is for how long requests have been counted, `flight_ms` how long one may be in flight
-/// before it is counted.
-pub(super) fn broken(strata: &Strata, seen_ms: Millis, flight_ms: Millis) -> Option<String> {
-    let forgiven = (as_f64(flight_ms) / as_f64(seen_ms.max(1))).min(1.0);
-    let evidence: f64 = strata.all().iter().map(|one| evidence(one, forgiven)).sum();
+/// `flight_ms` is how long a request may be in flight before it is counted.
+pub(super) fn broken(strata: &Strata, flight_ms: Millis) -> Option<String> {
+    let evidence: f64 = strata.all().iter().map(|one| evidence(one, flight_ms)).sum();
     if evidence < libm::log(ENOUGH) {
         return None;
     }
@@ -32,7 +30,8 @@ pub(super) fn broken(strata: &Strata, seen_ms: Millis, flight_ms: Millis) -> Opt
 }
 
 /// The logarithm of the evidence against one weight.
-fn evidence(stratum: &Stratum, forgiven: f64) -> f64 {
+fn evidence(stratum: &Stratum, flight_ms: Millis) -> f64 {
+    let forgiven = (as_f64(flight_ms) / as_f64(stratum.seen_ms().max(1))).min(1.0);
     let chance = stratum.chance();
     let (mut canary, mut stable) = (as_f64(stratum.canary.total), as_f64(stratum.stable.total));
     let in_flight = forgiven * (canary + stable);
@@ -61,9 +60,10 @@ mod tests {
         let mut strata = Strata::new(1.25, 2.0, Restarts::new());
         for &(weight, canary, stable) in ticks {
             let arm = |requests| ArmCounts { requests, ..ArmCounts::default() };
-            strata.add(&Tick { at_ms: 0, weight, canary: arm(canary), stable: arm(stable) }, true);
+            let (canary, stable) = (arm(canary), arm(stable));
+            strata.add(&Tick { at_ms: seen_ms, weight, canary, stable }, true, 0);
         }
-        assert_eq!(broken(&strata, seen_ms, 1_000).as_deref(), expected, "{ticks:?}");
+        assert_eq!(broken(&strata, 1_000).as_deref(), expected, "{ticks:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::promotion::BETTER;
 use super::restarts::Restarts;
 use super::tick::{Pair, Tick};
 use crate::model::Share;
+use crate::model::ids::Millis;
 use crate::model::traffic::WHOLE;
 
 /// What was seen, by the chance with which requests went to the canary.
@@ -26,6 +27,8 @@ pub(super) struct Stratum {
     pub(super) weight: Share,
     pub(super) canary: Pair,
     pub(super) stable: Pair,
+    /// From when to when.
+    seen_ms: (Millis, Millis),
     /// Of these, what was seen while the canary warmed up, and is no evidence.
     cold: [Pair; 2],
     worse: Odds<8>,
@@ -53,8 +56,10 @@ impl Strata {
     }
 
     /// Takes a tick into account that was found to be sound; as evidence only if it `counts`.
-    pub(super) fn add(&mut self, tick: &Tick, counts: bool) {
-        let stratum = self.of(tick.weight);
+    /// What is in it came after `since_ms`.
+    pub(super) fn add(&mut self, tick: &Tick, counts: bool, since_ms: Millis) {
+        let stratum = self.of(tick.weight, since_ms);
+        stratum.seen_ms.1 = tick.at_ms;
         if !counts {
             for (pair, arm) in stratum.cold.iter_mut().zip([&tick.canary, &tick.stable]) {
                 *pair = pair.plus(Pair { events: arm.errors, total: arm.requests });
@@ -67,7 +72,7 @@ impl Strata {
         }
     }
 
-    fn of(&mut self, weight: Share) -> &mut Stratum {
+    fn of(&mut self, weight: Share, since_ms: Millis) -> &mut Stratum {
         if self.all.get(self.recent).is_none_or(|recent| recent.weight != weight) {
             self.recent = match self.all.binary_search_by_key(&weight, |one| one.weight) {
                 Ok(at) => at,
@@ -76,7 +81,11 @@ impl Strata {
                     let worse = Odds::new(&WORSE, self.tolerated_ratio, chance);
                     let better = Odds::new(&BETTER, self.promote_ratio, chance);
                     let (canary, stable, cold) = Default::default();
-                    self.all.insert(at, Stratum { weight, canary, stable, cold, worse, better });
+                    let seen_ms = (since_ms, since_ms);
+                    self.all.insert(
+                        at,
+                        Stratum { weight, canary, stable, seen_ms, cold, worse, better },
+                    );
                     at
                 }
             };
@@ -140,6 +149,11 @@ impl Strata {
 }
 
 impl Stratum {
+    /// For how long its requests were seen.
+    pub(super) fn seen_ms(&self) -> Millis {
+        self.seen_ms.1.saturating_sub(self.seen_ms.0)
+    }
+
     /// What of the canary and of stable is evidence.
     fn evidence(&self) -> [Pair; 2] {
         let [canary, stable] = self.cold;

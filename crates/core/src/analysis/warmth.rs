@@ -11,7 +11,7 @@ use crate::model::traffic::WHOLE;
 pub(super) struct Warmth {
     /// The newest tick.
     pub(super) newest_ms: Millis,
-    /// The first tick with a request of either release.
+    /// The time before the first tick with a request of either release.
     first_ms: Option<Millis>,
     /// The last one.
     last_ms: Option<Millis>,
@@ -24,7 +24,7 @@ pub(super) struct Warmth {
     /// The time before the newest one, and the requests to the canary until then. Whether the
     /// canary is warm depends on these alone: the order of ticks of one time does not matter, and
     /// nothing counts that may have begun before.
-    before_ms: Millis,
+    pub(super) before_ms: Millis,
     canary_before: u64,
 }
 
@@ -39,7 +39,7 @@ impl Warmth {
         }
         self.weight = self.weight.max(tick.weight);
         if tick.canary.requests > 0 || tick.stable.requests > 0 {
-            self.first_ms.get_or_insert(tick.at_ms);
+            self.first_ms.get_or_insert(self.before_ms);
             self.last_ms = Some(tick.at_ms);
         }
         if tick.canary.requests > 0 {
@@ -65,13 +65,9 @@ impl Warmth {
         self.canary_ms.map_or(0, |first| self.newest_ms.saturating_sub(first))
     }
 
-    /// For how long requests have been seen; those of a single tick may have come at any time
-    /// since the start.
+    /// For how long requests have been seen.
     pub(super) fn seen_ms(&self) -> Millis {
-        match (self.first_ms, self.last_ms) {
-            (Some(first), Some(last)) if first < last => last - first,
-            (_, last) => last.unwrap_or(0),
-        }
+        self.first_ms.zip(self.last_ms).map_or(0, |(first, last)| last.saturating_sub(first))
     }
 
     /// For how long nobody has been seen.
