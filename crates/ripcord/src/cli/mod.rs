@@ -10,6 +10,7 @@ mod demo;
 mod deploy;
 mod follow;
 mod hidden;
+mod init;
 mod ledger;
 mod maintenance;
 mod plan;
@@ -65,6 +66,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Demo(demo::Args),
+    Init(init::Args),
     Check(check::Args),
     Serve(serve::Args),
     Release(release::Args),
@@ -131,6 +133,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Db(args) => return db::run(args, context),
         Verb::Proxy(args) => hidden::proxy(args)?,
         Verb::Demo(args) => demo::run(&args, context)?,
+        Verb::Init(args) => init::run(&args, context)?,
         Verb::Check(args) => check::run(&args, context)?,
         Verb::Serve(args) => serve::run(&args, context)?,
         Verb::Release(args) => release::run(args, context)?,

@@ -4,9 +4,10 @@ use crate::site::RIPCORD;
 use expect_test::expect_file;
 use std::process::Command;
 
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 23] = [
     &[],
     &["demo"],
+    &["init"],
     &["check"],
     &["serve"],
     &["release"],

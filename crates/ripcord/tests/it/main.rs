@@ -6,6 +6,7 @@ mod authority;
 mod bad_input;
 mod demo;
 mod help;
+mod init;
 mod journeys;
 mod kills;
 mod many;
