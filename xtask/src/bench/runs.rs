@@ -50,6 +50,12 @@ impl Summary {
         Summary { runs, alarms }
     }
 
+    /// The same, counted from a later beginning; what alarmed before it did not alarm.
+    pub(crate) fn since(&self, beginning: u64) -> Summary {
+        let alarms = self.alarms.iter().filter_map(|at| at.checked_sub(beginning)).collect();
+        Summary { runs: self.runs, alarms }
+    }
+
     /// How many alarmed.
     pub(crate) fn alarmed(&self) -> u64 {
         self.alarms.len() as u64
@@ -104,5 +110,7 @@ mod tests {
         assert!((summary.percentile(50) - 20.0).abs() < 1e-9);
         assert!((summary.error() - (100.0_f64 / 3.0).sqrt()).abs() < 1e-9);
         assert!(Summary::of([None]).mean().is_infinite());
+        let later = summary.since(15);
+        assert_eq!((later.runs, later.alarms), (4, vec![5, 15]));
     }
 }

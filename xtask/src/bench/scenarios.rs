@@ -51,6 +51,7 @@ pub(crate) fn table(effort: Effort, report: &mut Report) {
         &watch(&restless(requests, 5.0), effort.runs(300)),
     );
     users(effort, report, &mut row);
+    turning_bad(effort, report, &mut row);
     wrong_weight(effort, report, &mut row);
     warm_up(effort, report, &mut row);
     report.table(&table);
@@ -116,6 +117,20 @@ fn users(effort: Effort, report: &mut Report, row: &mut impl FnMut(&str, &Summar
             nulls::bar(report, name, &found);
         }
     }
+}
+
+/// A canary that is no worse for two hours, and then fails five times as often. What counts is how
+/// many requests it takes from then on.
+fn turning_bad(effort: Effort, report: &mut Report, row: &mut impl FnMut(&str, &Summary)) {
+    let good = effort.requests(120 * MINUTE);
+    let mut segments = steady(good, 500, 0.01, 0.01);
+    segments.extend(steady(200_000, 500, 0.01, 0.05));
+    let found = watch(&segments, effort.runs(RUNS));
+    let found = found.since(good);
+    let name = "errors x5 after two good hours, requests from then on";
+    row(name, &found);
+    // One in a hundred may have been taken back while it was good.
+    report.at_most(&format!("not found in 200,000 requests, {name}"), 1.0 - found.share(), 0.02);
 }
 
 /// A canary that gets a sixth more than its weight says, for whatever reason.

@@ -5,9 +5,7 @@
 
 use crate::bench::answers::Answer;
 use crate::bench::stream::{RATE, Step, Tally};
-use ripcord_core::analysis::{
-    ArmCounts, BUCKETS, Judge, JudgePolicy, Reference, Sample, Tick, Verdict,
-};
+use ripcord_core::analysis::{ArmCounts, Judge, JudgePolicy, Reference, Sample, Tick, Verdict};
 use ripcord_core::model::ids::ReleaseId;
 
 /// A judge that has seen nothing yet, and what becomes of it.
@@ -81,7 +79,8 @@ impl Subject {
 
     /// Whether it would let the release proceed.
     pub(crate) fn promotes(&self, at: u64) -> bool {
-        self.judge.assess(at_ms(at)).promotable
+        let now_ms = at_ms(at);
+        self.judge.promotable(now_ms) && self.judge.assess(now_ms).promotable
     }
 
     /// Runs through a stream, with a look after every error, since nothing else moves the evidence:
@@ -104,7 +103,8 @@ impl Subject {
     ///
     /// That is a look after each, without the cost of it. Whatever an alternative says, one request
     /// multiplies the evidence by at most 1/w if the canary answered, and 1/(1-w) if stable did.
-    /// While that cannot reach the boundary, nobody needs to look, and ticks may be merged.
+    /// While that cannot reach the boundary, nobody needs to look, and ticks may be merged. (Where
+    /// something begins at a time, as a burn-in ends, it begins with the block that reaches it.)
     pub(crate) fn listen(
         mut self,
         weight: u16,
@@ -135,29 +135,30 @@ impl Subject {
 /// The logarithm of the lowest evidence that takes a release back: 1/alpha, if nothing else is set.
 const BOUNDARY_LOG: f64 = 4.605_170_185;
 
-/// Answers that become one tick.
+/// Answers that become one tick: the buckets of stable's and of the canary's, as they came.
 #[derive(Debug)]
 struct Block {
     weight: u16,
-    arms: [[u64; BUCKETS]; 2],
+    arms: [Vec<u16>; 2],
 }
 
 impl Block {
     fn new(weight: u16) -> Block {
-        Block { weight, arms: [[0; BUCKETS]; 2] }
+        Block { weight, arms: [Vec::new(), Vec::new()] }
     }
 
     fn add(&mut self, answer: Answer) {
-        self.arms[usize::from(answer.canary)][usize::from(answer.bucket)] += 1;
+        self.arms[usize::from(answer.canary)].push(answer.bucket);
     }
 
     /// All answers so far, which are forgotten here.
     fn take(&mut self, at_ms: u64) -> Tick {
         let [stable, canary] = self.arms.each_mut().map(|arm| {
-            let counts = (0..).zip(arm.iter_mut()).filter(|(_, count)| **count > 0);
-            let latency: Vec<(u16, u64)> =
-                counts.map(|(bucket, count)| (bucket, std::mem::take(count))).collect();
-            let requests = latency.iter().map(|(_, count)| count).sum();
+            arm.sort_unstable();
+            let same = arm.chunk_by(|one, other| one == other);
+            let latency = same.map(|group| (group[0], group.len() as u64)).collect();
+            let requests = arm.len() as u64;
+            arm.clear();
             ArmCounts { requests, errors: 0, latency }
         });
         Tick { at_ms, weight: self.weight, canary, stable }
