@@ -9,6 +9,7 @@ mod error;
 pub mod formats;
 pub mod migrations;
 pub mod review;
+pub mod postgres;
 mod sql;
 pub mod sqlite;
 mod statement;

@@ -180,8 +180,8 @@ pub(crate) struct Environment {
     /// How a release takes over. Default "blue-green". Since 0.1.
     #[serde(default)]
     pub(crate) strategy: Strategy,
-    /// What a canary does, in order; after the last step the release gets everything. Default
-    /// ["5%", "analysis 10m", "25%", "analysis 10m", "50%", "analysis 10m"]. Since 0.2.
+    /// What a canary does, in order; after the last step the release gets everything. Default:
+    /// "5%", "analysis 10m", "25%", "analysis 10m", "50%", "analysis 10m". Since 0.2.
     #[schemars(with = "Option<Vec<Step>>", length(min = 1, max = 50))]
     pub(crate) steps: Option<Spanned<Vec<Spanned<String>>>>,
     /// How users keep their release during a canary: "cookie NAME" or "header NAME". Default: each

@@ -15,7 +15,7 @@ use toml::Spanned;
 pub(crate) struct Judge {
     /// Whether it takes a bad release back, or only says so. Default "act". Since 0.2.
     pub(crate) mode: Mode,
-    /// What it compares. Default ["errors", "latency"]. Since 0.2.
+    /// What it compares. Default: both. Since 0.2.
     #[schemars(with = "Option<Vec<Compared>>")]
     pub(crate) metrics: Option<Spanned<Vec<Compared>>>,
     /// How often a release that is no worse may be taken back, over its whole rollout and all

@@ -332,12 +332,12 @@ command = ["./queue.sh", "{query}"]
         let config = config(JUDGE);
         let secret = |reference: &str| Ok(format!("<{reference}>"));
         let sources = config.metric_sources(&secret).unwrap();
+        let shown: Vec<_> = sources.iter().map(|(name, it)| format!("{name}: {it:?}")).collect();
         expect![[r#"
             orders: Web { url: "https://orders.example/count", method: Post, headers: {"Accept", "X-Key"}, body: Some(Object {"last": Array [String("1m")], "release": String("{query}")}), pointer: "/data/0", timeout_ms: 2000 }
             prometheus: Prometheus { url: "http://127.0.0.1:9090", headers: {"Authorization"}, timeout_ms: 10000 }
-            queue: Command { argv: ["./queue.sh", "{query}"], timeout_ms: 10000 }
-        "#]]
-        .assert_eq(&sources.iter().map(|(name, s)| format!("{name}: {s:?}\n")).collect::<String>());
+            queue: Command { argv: ["./queue.sh", "{query}"], timeout_ms: 10000 }"#]]
+        .assert_eq(&shown.join("\n"));
         let headers = [("Authorization".to_owned(), "Bearer <file:/run/token>".to_owned())];
         assert_eq!(
             sources["prometheus"],
@@ -348,12 +348,12 @@ command = ["./queue.sh", "{query}"]
             }
         );
         let failure = config.metric_sources(&|_| Err("it is not there".into())).unwrap_err();
-        expect![[r#"
+        expect![[r"
             error[RC0007]: the source of metrics `orders`: it is not there
                --> ripcord.toml:44:1
                 |
              44 | [metrics.sources.orders]
-                | ^^^^^^^^^^^^^^^^^^^^^^^^"#]]
+                | ^^^^^^^^^^^^^^^^^^^^^^^^"]]
         .assert_eq(&failure.to_string());
     }
 

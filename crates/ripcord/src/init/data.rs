@@ -6,6 +6,7 @@ use super::variables::{self, Found};
 use super::{Note, Told, counted};
 use ripcord_databases::migrations;
 use ripcord_flags::Document;
+use std::path::Path;
 
 /// Where migrations usually are.
 const MIGRATIONS: [&str; 10] = [
@@ -118,16 +119,18 @@ fn file_of(folder: &Folder) -> Option<String> {
 
 /// Which tool's migrations these are, for people.
 fn format_of(names: &[String]) -> &'static str {
-    let any = |part: fn(&str) -> bool| names.iter().any(|name| part(name));
+    let ending = |ending: &str| {
+        let ends = |name: &String| Path::new(name).extension().is_some_and(|found| found == ending);
+        names.iter().any(ends)
+    };
+    let flyway = |name: &String| name.starts_with('V') && name.contains("__");
     match () {
-        () if any(|name| name.ends_with(".rb")) => "migrations of Rails",
-        () if any(|name| name == "migration_lock.toml") => "migrations of Prisma",
-        () if any(|name| name.ends_with(".py")) => "migrations in Python",
-        () if any(|name| name.starts_with('V') && name.contains("__")) => "migrations of Flyway",
-        () if any(|name| name.ends_with(".js") || name.ends_with(".ts")) => {
-            "migrations in JavaScript"
-        }
-        () if any(|name| name.ends_with(".sql")) => "SQL under other names",
+        () if ending("rb") => "migrations of Rails",
+        () if names.iter().any(|name| name == "migration_lock.toml") => "migrations of Prisma",
+        () if ending("py") => "migrations in Python",
+        () if names.iter().any(flyway) => "migrations of Flyway",
+        () if ending("js") || ending("ts") => "migrations in JavaScript",
+        () if ending("sql") => "SQL under other names",
         () => "no SQL",
     }
 }

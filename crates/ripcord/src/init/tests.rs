@@ -3,6 +3,7 @@
 use super::{How, draft};
 use crate::check::{Level, check};
 use expect_test::{Expect, expect};
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -34,7 +35,7 @@ fn look(files: &[(&str, &str)]) -> String {
         if finding.level != Level::Ok && !finding.message.contains("on the PATH") {
             let place = root.display().to_string();
             let message = finding.message.replace(&place, "DIR");
-            shown += &format!("--- {:?} {}: {message}\n", finding.level, finding.subject);
+            writeln!(shown, "--- {:?} {}: {message}", finding.level, finding.subject).unwrap();
         }
     }
     shown

@@ -119,7 +119,7 @@ fn is_of_flags(name: &str) -> bool {
     matches!(name, "FLAGS_FILE" | "FLAGS_PATH" | "FLAG_FILE" | "FEATURE_FLAGS_FILE" | "FLAGD_FILE")
 }
 
-/// What stands before the path in an address of SQLite.
+/// What stands before the path in the address of a database file.
 fn scheme(raw: &str) -> &'static str {
     ["sqlite://", "sqlite3://", "sqlite:", "file:"]
         .into_iter()

@@ -1,0 +1,176 @@
+//! One blocking connection, with a name that administrators recognise and limits on everything
+//! that could wait. It speaks text only and knows nothing of catalogues.
+
+use crate::postgres::trouble::PostgresError;
+use postgres::config::{Host, SslMode};
+use postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use std::time::Duration;
+
+/// The longest that anything may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Until the server answers at all.
+    pub connect: Duration,
+    /// For one statement.
+    pub statement: Duration,
+    /// For a lock.
+    pub lock: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connect: Duration::from_secs(10),
+            statement: Duration::from_secs(60),
+            lock: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A connection to one database.
+pub struct Connection {
+    client: Client,
+    place: String,
+    version: u32,
+    version_words: String,
+}
+
+/// One row; a field is absent when it is NULL.
+pub(crate) type Row = Vec<Option<String>>;
+
+impl Connection {
+    /// Connects to what a libpq address names: a host and port, or a unix socket's directory.
+    ///
+    /// # Errors
+    ///
+    /// The address is wrong or asks for TLS, nobody answers, or the server is older than 14.
+    pub fn open(
+        address: &str,
+        purpose: &str,
+        limits: &Limits,
+    ) -> Result<Connection, PostgresError> {
+        let mut config: Config = address.parse().map_err(|error: postgres::Error| {
+            // The parser's message can repeat a value; only its cause is shown, and that does not.
+            let why = std::error::Error::source(&error)
+                .map_or_else(|| error.to_string(), ToString::to_string);
+            PostgresError::Address { why }
+        })?;
+        let place = place(&config);
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(PostgresError::Tls { place });
+        }
+        config.application_name(&format!("ripcord/{purpose}"));
+        config.connect_timeout(limits.connect);
+        config.keepalives(true);
+        let mut client = config.connect(NoTls).map_err(|error| PostgresError::Unreachable {
+            place: place.clone(),
+            why: why(&error),
+        })?;
+        let settings = format!(
+            "SET statement_timeout = {}; SET lock_timeout = {}; \
+             SET idle_in_transaction_session_timeout = 60000; SET client_encoding = 'UTF8'; \
+             SET standard_conforming_strings = on; SET quote_all_identifiers = off; \
+             SET search_path = ''; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; \
+             SET extra_float_digits = 1; SET bytea_output = 'hex'; SET TimeZone = 'UTC'",
+            limits.statement.as_millis(),
+            limits.lock.as_millis()
+        );
+        let about = "settings";
+        client.batch_execute(&settings).map_err(|error| PostgresError::Query {
+            place: place.clone(),
+            about,
+            why: why(&error),
+        })?;
+        let mut connection = Connection { client, place, version: 0, version_words: String::new() };
+        let rows = connection.rows(
+            "version",
+            "SELECT current_setting('server_version_num'), current_setting('server_version')",
+        )?;
+        let field = |at: usize| rows.first().and_then(|row| row.get(at).cloned().flatten());
+        connection.version = field(0).and_then(|text| text.parse().ok()).unwrap_or(0);
+        connection.version_words = field(1).unwrap_or_default();
+        if connection.version < 140_000 {
+            let (place, version) = (connection.place, connection.version_words);
+            return Err(PostgresError::TooOld { place, version });
+        }
+        Ok(connection)
+    }
+
+    /// Host and database, for messages.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The server's version as a number: 150018 is 15.18.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The server's version as it calls itself.
+    pub(crate) fn version_words(&self) -> &str {
+        &self.version_words
+    }
+
+    /// Runs statements that answer nothing.
+    pub(crate) fn run(&mut self, about: &'static str, sql: &str) -> Result<(), PostgresError> {
+        self.client.batch_execute(sql).map_err(|error| self.failed(about, &error))
+    }
+
+    /// The rows that one statement answers.
+    pub(crate) fn rows(
+        &mut self,
+        about: &'static str,
+        sql: &str,
+    ) -> Result<Vec<Row>, PostgresError> {
+        let messages = self.client.simple_query(sql).map_err(|error| self.failed(about, &error))?;
+        let row = |message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
+            }
+            _ => None,
+        };
+        Ok(messages.into_iter().filter_map(row).collect())
+    }
+
+    fn failed(&self, about: &'static str, error: &postgres::Error) -> PostgresError {
+        let (place, why) = (self.place.clone(), why(error));
+        if error.is_closed() {
+            PostgresError::Unreachable { place, why }
+        } else {
+            PostgresError::Query { place, about, why }
+        }
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// What the server said, or what happened instead of an answer.
+fn why(error: &postgres::Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        return format!("{} (SQLSTATE {})", said.message(), said.code().code());
+    }
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// Host and database, without user and password.
+fn place(config: &Config) -> String {
+    let database = config.get_dbname().or(config.get_user()).unwrap_or("?");
+    let ports = config.get_ports();
+    let mut hosts = Vec::new();
+    for (at, host) in config.get_hosts().iter().enumerate() {
+        let port = ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+        hosts.push(match host {
+            Host::Tcp(name) => format!("{name}:{port}"),
+            Host::Unix(folder) => format!("{}:{port}", folder.display()),
+        });
+    }
+    if hosts.is_empty() {
+        database.to_owned()
+    } else {
+        format!("{} at {}", database, hosts.join(","))
+    }
+}

@@ -1,0 +1,42 @@
+//! Partitions and their indexes join what they are parts of.
+
+use super::Sql;
+use super::plan::Plan;
+use super::settings::index_name;
+use crate::postgres::catalogue::Name;
+use crate::postgres::kind::Kind;
+
+/// Joins a new partition, or the new index of one, to its parent.
+pub(super) fn attach(plan: &Plan<'_>, name: &Name, out: &mut Vec<Sql>) {
+    let Some(object) = plan.old(name) else { return };
+    let parent = object.text("partition_of").unwrap_or_default();
+    if matches!(name.kind, Kind::Table | Kind::ForeignTable) {
+        // The checks of a parent that stands have to be there before a partition joins it.
+        let checks = plan.parts.get(parent).into_iter().flatten().filter(|part| {
+            part.kind == Kind::Constraint
+                && !plan.creates.contains(*part)
+                && plan.new_one(part).is_some()
+        });
+        for check in checks {
+            let Some(check) = plan.old(check).filter(|check| check.word("type") == "check") else {
+                continue;
+            };
+            let (local, text) = (&check.local, check.word("definition"));
+            let sql = format!("ALTER TABLE {} ADD CONSTRAINT {local} {text}", name.name);
+            out.push(Sql::new(format!("{name} has the check {local} of its parent"), sql));
+        }
+        out.push(Sql::new(
+            format!("{name} joins {parent}"),
+            table(parent, &name.name, object.word("bound")),
+        ));
+    } else {
+        let index = index_name(name, object);
+        let sql = format!("ALTER INDEX {parent} ATTACH PARTITION {index}");
+        out.push(Sql::new(format!("{name} joins {parent}"), sql));
+    }
+}
+
+/// The statement by which a table becomes a partition.
+pub(super) fn table(parent: &str, partition: &str, bound: &str) -> String {
+    format!("ALTER TABLE ONLY {parent} ATTACH PARTITION {partition} {bound}")
+}

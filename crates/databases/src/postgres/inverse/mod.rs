@@ -1,0 +1,117 @@
+//! The statements that turn one schema back into another, as far as definitions alone can, in an
+//! order in which the server accepts them. What needs rows that were kept, and what no statement
+//! can do, is named instead. Nothing is run here, and the server is not asked.
+
+mod alter;
+mod attach;
+mod column;
+mod create;
+mod order;
+mod plan;
+mod privileges;
+mod relation;
+mod remove;
+mod settings;
+mod swap;
+mod text;
+
+use crate::postgres::catalogue::Catalogue;
+use plan::{Action, Plan};
+use serde::Serialize;
+
+/// What a session has to be set to before the statements run in it.
+pub const SESSION: &str = "SET search_path = ''; SET check_function_bodies = off; \
+                           SET standard_conforming_strings = on";
+
+/// The way back, by definitions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Inverse {
+    /// What to run, in this order.
+    pub statements: Vec<Sql>,
+    /// What stays as it is, or comes back empty.
+    pub left: Vec<Left>,
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sql {
+    /// What it does, for people.
+    pub label: String,
+    /// The statement, without a semicolon at its end.
+    pub sql: String,
+    /// It has to be committed by itself before the statements after it begin.
+    pub apart: bool,
+    /// What it destroys, or what in the data makes it fail.
+    pub caution: Option<String>,
+}
+
+/// Something that definitions alone do not bring back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Left {
+    /// What.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Sql {
+    fn new(label: impl Into<String>, sql: impl Into<String>) -> Sql {
+        Sql { label: label.into(), sql: sql.into(), apart: false, caution: None }
+    }
+
+    fn caution(mut self, caution: impl Into<String>) -> Sql {
+        self.caution = Some(caution.into());
+        self
+    }
+}
+
+impl Inverse {
+    /// The whole as a script for `psql`, in one transaction except for what must stand apart.
+    pub fn script(&self) -> String {
+        let mut script = format!("{};\n", SESSION.replace("; ", ";\n"));
+        let (apart, together): (Vec<&Sql>, Vec<&Sql>) =
+            self.statements.iter().partition(|statement| statement.apart);
+        for statement in apart {
+            script.push_str(&statement.line());
+        }
+        script.push_str("BEGIN;\n");
+        for statement in together {
+            script.push_str(&statement.line());
+        }
+        script.push_str("COMMIT;\n");
+        script
+    }
+}
+
+impl Sql {
+    fn line(&self) -> String {
+        // A name may hold a line break, which would end the comment.
+        let flat = |text: &str| text.replace(['\n', '\r'], " ");
+        let caution = self
+            .caution
+            .as_ref()
+            .map(|why| format!("-- caution: {}\n", flat(why)))
+            .unwrap_or_default();
+        format!("-- {}\n{caution}{};\n", flat(&self.label), self.sql)
+    }
+}
+
+/// The statements that turn `after` into `before`.
+pub fn inverse(before: &Catalogue, after: &Catalogue) -> Inverse {
+    let plan = Plan::new(before, after);
+    let mut statements = Vec::new();
+    for ((action, name), along) in order::sorted(&plan) {
+        match action {
+            Action::Drop => remove::remove(&plan, name, &mut statements),
+            Action::Alter => alter::alter(&plan, name, &mut statements),
+            Action::Create => create::create(&plan, name, &along, &mut statements),
+            Action::Attach => attach::attach(&plan, name, &mut statements),
+        }
+    }
+    // These come first whatever needs them: nothing in the same transaction could use them.
+    statements.sort_by_key(|statement| !statement.apart);
+    let mut left = plan.left;
+    left.sort();
+    left.dedup();
+    Inverse { statements, left }
+}

@@ -1,0 +1,313 @@
+//! What has to be dropped, changed in place and made, before anything is put in order: the
+//! difference itself, and whatever stands in its way.
+
+use super::Left;
+use super::alter::{self, Possible};
+use crate::postgres::catalogue::{Catalogue, Name, Object};
+use crate::postgres::kind::Kind;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What is done to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Action {
+    /// It goes.
+    Drop,
+    /// It is changed where it stands.
+    Alter,
+    /// It is made.
+    Create,
+    /// It joins what it is a partition of.
+    Attach,
+}
+
+/// Everything that has to be done.
+pub(super) struct Plan<'a> {
+    /// The schema to arrive at.
+    pub(super) before: &'a Catalogue,
+    /// The schema that is.
+    pub(super) after: &'a Catalogue,
+    pub(super) drops: BTreeSet<&'a Name>,
+    pub(super) alters: BTreeSet<&'a Name>,
+    pub(super) creates: BTreeSet<&'a Name>,
+    pub(super) left: Vec<Left>,
+    /// What hangs on a relation or type of this name, in the schema to arrive at.
+    pub(super) parts: HashMap<&'a str, Vec<&'a Name>>,
+    /// What stays although it differs.
+    kept: BTreeSet<&'a Name>,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(before: &'a Catalogue, after: &'a Catalogue) -> Plan<'a> {
+        let mut parts: HashMap<&str, Vec<&Name>> = HashMap::new();
+        for (name, object) in &before.objects {
+            if let Some(of) = object.of.as_deref() {
+                parts.entry(of).or_default().push(name);
+            }
+        }
+        let mut plan = Plan {
+            before,
+            after,
+            drops: BTreeSet::new(),
+            alters: BTreeSet::new(),
+            creates: BTreeSet::new(),
+            left: Vec::new(),
+            parts,
+            kept: BTreeSet::new(),
+        };
+        plan.classify();
+        plan.clear_the_way();
+        plan.name_what_is_left();
+        plan
+    }
+
+    /// An object as it was.
+    pub(super) fn old(&self, name: &Name) -> Option<&'a Object> {
+        self.before.objects.get(name)
+    }
+
+    /// An object as it is.
+    pub(super) fn new_one(&self, name: &Name) -> Option<&'a Object> {
+        self.after.objects.get(name)
+    }
+
+    /// The relation that an object hangs on, in the schema given.
+    pub(super) fn whole(catalogue: &'a Catalogue, object: &Object) -> Option<&'a Name> {
+        let of = object.of.as_deref()?;
+        const WHOLES: [Kind; 6] = [
+            Kind::Table,
+            Kind::ForeignTable,
+            Kind::View,
+            Kind::MaterializedView,
+            Kind::CompositeType,
+            Kind::Domain,
+        ];
+        WHOLES.iter().find_map(|kind| {
+            let name = Name { kind: *kind, name: of.to_owned() };
+            catalogue.objects.get_key_value(&name).map(|(name, _)| name)
+        })
+    }
+
+    fn classify(&mut self) {
+        for (name, object) in &self.before.objects {
+            let Some(found) = self.new_one(name) else {
+                self.creates.insert(name);
+                continue;
+            };
+            let changed: BTreeSet<&str> = object
+                .facts
+                .keys()
+                .chain(found.facts.keys())
+                .filter(|fact| object.facts.get(*fact) != found.facts.get(*fact))
+                .map(String::as_str)
+                .filter(|fact| *fact != "position")
+                .collect();
+            if changed.is_empty() {
+                continue;
+            }
+            match alter::possible(name.kind, &changed, object, found) {
+                Possible::InPlace => {
+                    self.alters.insert(name);
+                }
+                Possible::AnewOnly if !self.holds_data(name) => self.anew(name),
+                Possible::AnewOnly => self.keep(name, &facts_in_words(&changed)),
+                Possible::Not(why) => self.keep(name, why),
+            }
+        }
+        for (name, _) in &self.after.objects {
+            if self.old(name).is_none() {
+                self.drops.insert(name);
+            }
+        }
+    }
+
+    /// Drops and makes again.
+    fn anew(&mut self, name: &'a Name) {
+        self.alters.remove(name);
+        self.drops.insert(name);
+        self.creates.insert(name);
+    }
+
+    /// Leaves as it is, and says why.
+    fn keep(&mut self, name: &'a Name, why: &str) {
+        for set in [&mut self.drops, &mut self.alters, &mut self.creates] {
+            set.remove(name);
+        }
+        if self.kept.insert(name) {
+            self.left.push(Left { what: name.to_string(), why: why.to_owned() });
+        }
+    }
+
+    /// Whether the object holds, as it is now, what no definition brings back.
+    pub(super) fn holds_data(&self, name: &Name) -> bool {
+        match name.kind {
+            Kind::Attribute => true,
+            Kind::Column => {
+                let whole = self.new_one(name).and_then(|object| Plan::whole(self.after, object));
+                whole.is_some_and(|whole| whole.kind == Kind::Table)
+            }
+            kind => kind.holds_data(),
+        }
+    }
+
+    /// Whether the change of this object needs everything out of the way that uses it.
+    pub(super) fn disturbs(&self, name: &Name) -> bool {
+        let (Some(old), Some(new)) = (self.old(name), self.new_one(name)) else { return false };
+        let differs = |fact: &str| old.facts.get(fact) != new.facts.get(fact);
+        self.alters.contains(name)
+            && match name.kind {
+                Kind::Column | Kind::Attribute => differs("type") || differs("collation"),
+                Kind::Enum => differs("labels") && !alter::only_adds_labels(old, new),
+                Kind::Range => differs("definition"),
+                _ => false,
+            }
+    }
+
+    /// Recreates whatever uses something that goes or is disturbed, until nothing does; where that
+    /// would destroy data, the thing that it uses stays as it is.
+    fn clear_the_way(&mut self) {
+        loop {
+            let mut steps: Vec<(&'a Name, &'a Name)> = Vec::new();
+            for (name, object) in &self.after.objects {
+                if self.drops.contains(name) {
+                    continue;
+                }
+                if let Some(need) =
+                    object.requires.iter().find(|need| self.is_in_the_way(name, need))
+                {
+                    steps.push((name, need));
+                }
+            }
+            if steps.is_empty() {
+                return;
+            }
+            for (name, need) in steps {
+                if self.holds_data(name) || self.kept.contains(name) {
+                    self.keep(need, &format!("{name} uses it, and stays"));
+                } else if self.old(name).is_some() {
+                    self.anew(name);
+                } else {
+                    self.drops.insert(name);
+                }
+            }
+        }
+    }
+
+    /// Whether what is to become of `need` is impossible while `name` uses it.
+    fn is_in_the_way(&self, name: &Name, need: &Name) -> bool {
+        let needed_before = self.old(name).is_some_and(|old| old.requires.contains(need));
+        if self.drops.contains(need) {
+            // Changing it in place frees it first.
+            return needed_before || !self.alters.contains(name);
+        }
+        if !self.disturbs(need) {
+            return false;
+        }
+        match (need.kind, name.kind) {
+            // The values of these are converted along with it.
+            (Kind::Enum | Kind::Range, Kind::Column) => false,
+            (Kind::Enum | Kind::Range, Kind::Sequence) | (Kind::Column, Kind::Sequence) => false,
+            _ => true,
+        }
+    }
+
+    fn name_what_is_left(&mut self) {
+        for name in &self.creates {
+            let Some(object) = self.old(name) else { continue };
+            let whole = Plan::whole(self.before, object);
+            let why = match name.kind {
+                Kind::Table if !object.facts.contains_key("partition_key") => {
+                    "it comes back without its rows"
+                }
+                Kind::Column
+                    if !object.flag("inherited")
+                        && whole.is_some_and(|whole| {
+                            whole.kind == Kind::Table && !self.creates.contains(whole)
+                        })
+                        && !object.facts.contains_key("generated") =>
+                {
+                    "it comes back without its values"
+                }
+                Kind::Sequence if !object.flag("identity") => "it comes back at its start",
+                Kind::BaseType => "a base type is made by its functions in C, not by a definition",
+                Kind::UserMapping => "the values of its options are never read",
+                Kind::Subscription => "its connection string is never read",
+                Kind::Index
+                    if object.flag("invalid")
+                        && !object.word("definition").contains(" ON ONLY ") =>
+                {
+                    "it comes back valid"
+                }
+                _ => continue,
+            };
+            self.left.push(Left { what: name.to_string(), why: why.to_owned() });
+        }
+        for name in [Kind::BaseType, Kind::UserMapping, Kind::Subscription] {
+            self.creates.retain(|created| created.kind != name);
+        }
+        self.name_orders();
+    }
+
+    /// Columns that come back stand last, which may not be where they stood.
+    fn name_orders(&mut self) {
+        let order = |catalogue: &'a Catalogue| {
+            let mut order: BTreeMap<&'a str, Vec<(i64, &'a str)>> = BTreeMap::new();
+            for (name, object) in catalogue.objects.iter().filter(|(name, _)| name.kind.is_part()) {
+                if let Some(of) = object.of.as_deref() {
+                    let position = object.number("position").unwrap_or(0);
+                    order.entry(of).or_default().push((position, name.name.as_str()));
+                }
+            }
+            order.values_mut().for_each(|list| list.sort_unstable());
+            order
+        };
+        let (old, new) = (order(self.before), order(self.after));
+        for (of, columns) in old {
+            let Some(found) = new.get(of) else { continue };
+            let part = columns.iter().map(|(_, name)| *name);
+            let made_anew = self.creates.iter().any(|name| {
+                name.name == of
+                    && matches!(
+                        name.kind,
+                        Kind::View
+                            | Kind::MaterializedView
+                            | Kind::Table
+                            | Kind::ForeignTable
+                            | Kind::CompositeType
+                    )
+            });
+            let is = |set: &BTreeSet<&Name>, wanted: &str| {
+                [Kind::Column, Kind::Attribute]
+                    .iter()
+                    .any(|kind| set.contains(&Name { kind: *kind, name: wanted.to_owned() }))
+            };
+            let stay = found.iter().map(|(_, name)| *name).filter(|name| !is(&self.drops, name));
+            let come = part.clone().filter(|name| is(&self.creates, name));
+            let result: Vec<&str> = stay.chain(come).collect();
+            if !made_anew && !result.iter().copied().eq(part.clone()) {
+                let local = |name: &str| {
+                    name.strip_prefix(of).unwrap_or(name).trim_start_matches('.').to_owned()
+                };
+                let list = |names: &mut dyn Iterator<Item = &str>| {
+                    names.map(local).collect::<Vec<_>>().join(", ")
+                };
+                let why = format!(
+                    "it was {} and becomes {}; only a new table has another order",
+                    list(&mut part.clone()),
+                    list(&mut result.iter().copied())
+                );
+                self.left.push(Left {
+                    what: format!(
+                        "order of columns of {}",
+                        of.strip_prefix("public.").unwrap_or(of)
+                    ),
+                    why,
+                });
+            }
+        }
+    }
+}
+
+fn facts_in_words(changed: &BTreeSet<&str>) -> String {
+    let list: Vec<String> = changed.iter().map(|fact| fact.replace('_', " ")).collect();
+    format!("its {} cannot be changed without making it anew", list.join(", "))
+}

@@ -1,0 +1,21 @@
+//! `PostgreSQL` as a target database: what its schema consists of, what differs between two
+//! schemas, and the statements that take a difference back as far as definitions alone can.
+//!
+//! Nothing here changes a database: statements are made, not run. Rows are never read.
+
+mod canonical;
+mod catalogue;
+mod connection;
+mod diff;
+mod inverse;
+mod kind;
+mod snapshot;
+mod trouble;
+
+pub use catalogue::{Catalogue, FORMAT, Name, Object};
+pub use connection::{Connection, Limits};
+pub use diff::{Change, What, diff};
+pub use inverse::{Inverse, Left, SESSION, Sql, inverse};
+pub use kind::Kind;
+pub use snapshot::{Scope, snapshot};
+pub use trouble::PostgresError;
