@@ -32,7 +32,7 @@ pub struct Arm {
     /// How many requests were not answered within a bucket: those in flight that are older than
     /// the bucket's end, and those given up or cut off when they were. See [`Arm::overdue`].
     pub overdue: Vec<(u16, u64)>,
-    /// All requests, whoever they were of. See [`Period::measured_share`].
+    /// All requests, whoever they were of. See [`Period::measured_share`](crate::Period::measured_share).
     pub requests_all: u64,
     /// All of their errors.
     pub errors_all: u64,

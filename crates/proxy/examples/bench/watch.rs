@@ -27,6 +27,8 @@ pub(crate) struct Cost {
     pub(crate) throughput_ratio: f64,
     pub(crate) quartiles: (f64, f64),
     pub(crate) cpu_ratio: f64,
+    /// Of the CPU time of the proxy at full load, in percent, what 20 readings a second take.
+    pub(crate) readings_percent: f64,
 }
 
 /// How long it took until the split had moved, in milliseconds.
@@ -83,15 +85,28 @@ pub(crate) async fn cost(pairs: usize) -> Result<Cost> {
         runs[0].add(&unwatched);
         runs[1].add(&watched);
     }
+    drop(load);
     ratios.sort_by(f64::total_cmp);
     let [unwatched, watched] = &runs;
+    let serving_ticks_per_second = unwatched.cpu_ticks as f64 / unwatched.seconds;
+    let reading_ticks_per_second = ticks_per_reading(&proxy).await? / WATCHED_EVERY.as_secs_f64();
     Ok(Cost {
         unwatched: unwatched.rate(),
         watched: watched.rate(),
         throughput_ratio: quantile(&ratios, 50),
         quartiles: (quantile(&ratios, 25), quantile(&ratios, 75)),
         cpu_ratio: watched.cpu_per_request() / unwatched.cpu_per_request(),
+        readings_percent: 100.0 * reading_ticks_per_second / serving_ticks_per_second,
     })
+}
+
+/// The CPU time of the proxy for one reading, when it has nothing else to do.
+async fn ticks_per_reading(proxy: &Proxy) -> Result<f64> {
+    const READINGS: u32 = 3_000;
+    let (control, before) = (proxy.control.clone(), proxy.cpu_ticks()?);
+    let read = move || (0..READINGS).try_for_each(|_| control.periods().map(drop));
+    tokio::task::spawn_blocking(read).await??;
+    Ok((proxy.cpu_ticks()? - before) as f64 / f64::from(READINGS))
 }
 
 #[derive(Default)]
