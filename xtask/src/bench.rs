@@ -29,3 +29,12 @@ pub(crate) fn cutover() -> Result<bool> {
     system::run("cargo", &["run", "--release", "--quiet", "-p", "ripcord", "--", "bench-cutover"])?;
     Ok(true)
 }
+
+/// What it costs the proxy to be watched, and how fast it moves a split. It measures itself.
+pub(crate) fn proxy(quick: bool) -> Result<bool> {
+    let mut words =
+        vec!["run", "--release", "--quiet", "-p", "ripcord-proxy", "--example", "bench"];
+    words.extend(quick.then_some(["--", "--quick"]).into_iter().flatten());
+    system::run("cargo", &words)?;
+    Ok(true)
+}

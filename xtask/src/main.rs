@@ -14,6 +14,7 @@ cargo xtask test [--no-install]   everything that must hold: format, lints, tidy
 cargo xtask tidy                  only the rules about imports, lengths and forgotten files
 cargo xtask bench cutover         how fast traffic leaves a bad release
 cargo xtask bench judge [--quick] how soon the judge finds a bad release, and how rarely it errs
+cargo xtask bench proxy [--quick] what being watched costs, and how fast a split moves
 cargo xtask soak [--minutes N]    all kills and many deploys in a row, for longer";
 
 fn main() -> ExitCode {
@@ -41,6 +42,8 @@ fn run() -> Result<bool> {
             Ok(broken.is_empty())
         }
         ["bench", "cutover"] => bench::cutover(),
+        ["bench", "proxy"] => bench::proxy(false),
+        ["bench", "proxy", "--quick"] => bench::proxy(true),
         ["bench", "judge"] => bench::judge(bench::Effort::Full),
         ["bench", "judge", "--quick"] => bench::judge(bench::Effort::Quick),
         ["soak"] => soak::run(10),
