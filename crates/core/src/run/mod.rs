@@ -3,6 +3,7 @@
 
 pub mod entry;
 pub mod event;
+pub mod evidence;
 pub mod history;
 pub mod jump;
 pub mod next;
@@ -10,6 +11,7 @@ pub mod progress;
 
 pub use entry::{Draft, Entry, Subject};
 pub use event::{Event, FailureKind, Observation, Outcome, Receipt, TurnReason};
+pub use evidence::hear;
 pub use history::{History, Operation, Verified};
 pub use jump::cannot_jump;
 pub use next::{Hold, Next, next};
