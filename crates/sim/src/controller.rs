@@ -3,7 +3,7 @@
 
 use crate::fault::{Fault, Protection};
 use crate::lab::NAME;
-use crate::state::{ACTIONS_MAX, State};
+use crate::state::{ACTIONS_MAX, RUN_MS_MAX, State};
 use jiff::{SignedDuration, Timestamp};
 use ripcord_core::model::ids::Millis;
 use ripcord_core::run::{Draft, Event, Receipt, Subject};
@@ -15,6 +15,9 @@ pub type Takeover = Box<dyn FnOnce(&Sim)>;
 
 /// How long a controller that falls silent says nothing: longer than any lease of a journey.
 const SILENCE_MS: Millis = 700;
+
+/// How long a person looks who has paused.
+const LOOK_MS: Millis = 300;
 
 /// The world and what may happen to it from outside.
 #[derive(Default)]
@@ -148,7 +151,11 @@ impl Controller<'_> {
                     self.ask(&Event::AbortRequested { reason: reason.to_owned() });
                 }
             }
-            Fault::Pause => self.ask(&Event::Paused { reason: "let me look".to_owned() }),
+            Fault::Pause => {
+                self.ask(&Event::Paused { reason: "let me look".to_owned() });
+                // Where the step goes on all the same, nobody asks them whether they have seen it.
+                self.with(|state| state.ask_in(LOOK_MS, Event::Resumed));
+            }
             Fault::Promote => self.ask(&Event::Promoted),
             Fault::Retry => self.ask(&Event::Retried),
             Fault::Deploy => self.deploy_twice(),
@@ -165,10 +172,12 @@ impl Controller<'_> {
 
     /// A person's request, as the API writes it, in the middle of what the executor does.
     fn ask(&self, event: &Event) {
-        let calm = self.with(|state| std::mem::take(&mut state.schedule));
+        let (calm, actions) =
+            self.with(|state| (std::mem::take(&mut state.schedule), state.actions));
         // Refused when no plan runs any more, which is an answer.
         drop(control::request(self, &NAME.into(), "ann", event.clone()));
-        self.with(|state| state.schedule = calm);
+        // What a person does is no action of the executor.
+        self.with(|state| (state.schedule, state.actions) = (calm, actions));
     }
 
     /// A person clicks twice: the plan that runs is started again, which must be refused.
@@ -236,7 +245,20 @@ impl Controller<'_> {
         if self.is_dead() {
             return Err(dead());
         }
-        self.with(|state| state.advance(ms));
+        let due = self.with(|state| {
+            state.advance(ms);
+            if state.now_ms > state.since_ms + RUN_MS_MAX {
+                state.actions = ACTIONS_MAX;
+            }
+            let now = state.now_ms;
+            state.appointments.extract_if(.., |(at, _)| *at <= now).collect::<Vec<_>>()
+        });
+        for (_, event) in due {
+            self.ask(&event);
+        }
+        if self.with(|state| state.actions >= ACTIONS_MAX) {
+            self.die();
+        }
         Ok(())
     }
 }

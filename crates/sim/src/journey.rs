@@ -6,6 +6,7 @@ use crate::release::{Behaviour, SimRelease};
 use crate::state::State;
 use crate::wishes::Wishes;
 use ripcord_core::model::{CanaryStep, Match, Pattern, StickyKey};
+use ripcord_core::run::Event;
 
 /// A world, a wish, and how it ends when nothing goes wrong.
 #[derive(Debug, Clone)]
@@ -90,6 +91,7 @@ fn shared() -> Vec<Journey> {
         wishes.policy.rollback_window_ms = 0;
     };
     let mut declined = deploy_spec("canary, declined", plain, by_user, false);
+    declined.state.ask_in(600, Event::AbortRequested { reason: "I do not like it".to_owned() });
     declined.operator.answers = Answers::Abort;
     let worker = Spec { ups: BREAKING, ..good };
     vec![

@@ -231,8 +231,7 @@ impl Controller<'_> {
         let runner = running.as_ref().map(|plan| Runner::new(plan, self, self.world(), &shutdown));
         for _ in 0..ms.div_ceil(ATTEND_MS) {
             if let Some(runner) = &runner {
-                // An answer that does not come is for the plan to find out.
-                let _ = runner.tend();
+                runner.tend();
             }
             self.with(|state| state.advance(ATTEND_MS));
         }

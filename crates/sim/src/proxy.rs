@@ -223,6 +223,10 @@ impl Controller<'_> {
             }
             state.proxy.fence = state.admit("the proxy", state.proxy.fence, fence)?;
             state.swap(wanted);
+            if state.protects(Protection::ProxyPersists) {
+                // A lease may have ended since.
+                state.proxy.saved = wanted.clone();
+            }
             Ok(())
         })?;
         self.point("drain")?;

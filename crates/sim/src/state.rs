@@ -13,6 +13,7 @@ use crate::wishes::Wishes;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::{PlanId, ReleaseId};
 use ripcord_core::plan::Effect;
+use ripcord_core::run::Event;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How fine the simulated time is.
@@ -20,6 +21,9 @@ const TICK_MS: Millis = 5;
 
 /// More actions than any run can need; a run that gets here does not end.
 pub(crate) const ACTIONS_MAX: u64 = 20_000;
+
+/// Longer than any run takes; one that gets here does not end.
+pub(crate) const RUN_MS_MAX: Millis = 20 * 60_000;
 
 /// Everything there is.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +41,8 @@ pub struct State {
     pub wishes: Wishes,
     pub(crate) off: BTreeSet<Protection>,
     pub(crate) schedule: Schedule,
+    /// When the schedule was set.
+    pub(crate) since_ms: Millis,
     pub(crate) actions: u64,
     pub(crate) calls: u64,
     pub(crate) moment: Moment,
@@ -47,6 +53,8 @@ pub struct State {
     pub(crate) double_starts: u32,
     /// Changes that were accepted from a controller whose receiver knew a newer one.
     pub(crate) stale: Vec<String>,
+    /// What a person will ask for, and when.
+    pub(crate) appointments: Vec<(Millis, Event)>,
     /// Somebody asked that nobody watch.
     pub(crate) left_alone: bool,
     /// What got requests on the way back that it had lost already.
@@ -162,6 +170,7 @@ impl State {
     /// Sets what goes wrong from now on, counting actions and effects from 1 again.
     pub fn set_schedule(&mut self, schedule: Schedule) {
         self.schedule = schedule;
+        self.since_ms = self.now_ms;
         self.actions = 0;
         self.calls = 0;
         self.struck.clear();
@@ -258,6 +267,11 @@ impl State {
     /// Whether nothing struck and nobody asked for silence, so that the proxy was never left alone.
     pub(crate) fn watched_all_along(&self) -> bool {
         self.struck.is_empty() && !self.left_alone
+    }
+
+    /// A person asks for something after a while, whatever goes on then.
+    pub fn ask_in(&mut self, ms: Millis, event: Event) {
+        self.appointments.push((self.now_ms + ms, event));
     }
 
     /// Nobody watches for a while.

@@ -4,6 +4,7 @@ mod control;
 mod disk;
 mod faults;
 mod journeys;
+mod measure;
 mod mutations;
 mod plugs;
 mod scripts;
