@@ -1,7 +1,7 @@
 //! What can be changed where it stands, and the statements that do it.
 
 use super::plan::Plan;
-use super::{Sql, attach, column, create, privileges, relation, settings, swap};
+use super::{Sql, column, create, privileges, relation, settings, swap};
 use crate::postgres::catalogue::{Name, Object};
 use crate::postgres::kind::Kind;
 use std::collections::BTreeSet;
@@ -47,11 +47,6 @@ pub(super) fn possible(
         Kind::Column if differs("generated") && old.text("generated").is_some() => {
             return Possible::Not("a column becomes computed only by being made anew");
         }
-        Kind::Column if differs("inherited") && !rejoins(old, new) => {
-            return Possible::Not(
-                "whether a column is inherited only is remembered from its creation",
-            );
-        }
         Kind::Column => &[
             "type",
             "collation",
@@ -80,9 +75,14 @@ pub(super) fn possible(
         Kind::View | Kind::MaterializedView => {
             &["options", "tablespace", "access_method", "populated"]
         }
-        Kind::Index | Kind::Constraint => {
-            &["clustered", "replica_identity", "tablespace", "statistics", "index_comment"]
-        }
+        Kind::Index | Kind::Constraint => &[
+            "partition_of",
+            "clustered",
+            "replica_identity",
+            "tablespace",
+            "statistics",
+            "index_comment",
+        ],
         Kind::Default => &["definition"],
         Kind::Trigger | Kind::Rule | Kind::EventTrigger => &["enabled"],
         Kind::Statistics => &["target"],
@@ -95,6 +95,9 @@ pub(super) fn possible(
         Kind::Server if old.text("version").is_some() => &["version", "foreign_options"],
         Kind::Server => &["foreign_options"],
         Kind::Publication => &["publish", "via_root"],
+        Kind::Extension if differs("version") && version(old) < version(new) => {
+            return Possible::Not("an extension is updated to newer versions only");
+        }
         Kind::Extension => &["version", "schema"],
         Kind::BaseType => return Possible::Not("a base type is made by its functions in C"),
         Kind::UserMapping => return Possible::Not("the values of its options are never read"),
@@ -106,10 +109,10 @@ pub(super) fn possible(
     if only(in_place) { Possible::InPlace } else { Possible::AnewOnly }
 }
 
-/// Whether joining or leaving a parent sets by itself what a column inherits.
-fn rejoins(old: &Object, _new: &Object) -> bool {
-    // A partition's columns count as inherited only as soon as it joins.
-    old.flag("inherited")
+/// A version as numbers that compare.
+fn version(extension: &Object) -> Vec<u64> {
+    let parts = extension.word("version").split('.');
+    parts.map(|part| part.parse().unwrap_or(0)).collect()
 }
 
 /// Whether labels are only missing, so that adding them is enough.
@@ -210,14 +213,8 @@ fn table(name: &Name, old: &Object, new: &Object, out: &mut Vec<Sql>) {
     if differs("partition_of") || differs("bound") {
         if let Some(parent) = new.text("partition_of") {
             let sql = format!("ALTER TABLE ONLY {parent} DETACH PARTITION {}", name.name);
+            // It joins another when its columns are as they were.
             out.push(Sql::new(format!("{name} leaves {parent}"), sql));
-        }
-        if let Some(parent) = old.text("partition_of") {
-            let statement = Sql::new(
-                format!("{name} joins {parent}"),
-                attach::table(parent, &name.name, old.word("bound")),
-            );
-            out.push(statement.caution("fails where rows lie outside the bounds"));
         }
     }
     if differs("inherits") {

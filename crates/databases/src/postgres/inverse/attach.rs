@@ -21,22 +21,28 @@ pub(super) fn attach(plan: &Plan<'_>, name: &Name, out: &mut Vec<Sql>) {
             let Some(check) = plan.old(check).filter(|check| check.word("type") == "check") else {
                 continue;
             };
+            let own =
+                Name { kind: Kind::Constraint, name: format!("{}.{}", name.name, check.local) };
+            // One that stood apart may have kept what it had.
+            if plan.new_one(&own).is_some() && !plan.drops.contains(&own) {
+                continue;
+            }
             let (local, text) = (&check.local, check.word("definition"));
             let sql = format!("ALTER TABLE {} ADD CONSTRAINT {local} {text}", name.name);
             out.push(Sql::new(format!("{name} has the check {local} of its parent"), sql));
         }
-        out.push(Sql::new(
-            format!("{name} joins {parent}"),
-            table(parent, &name.name, object.word("bound")),
-        ));
+        let bound = object.word("bound");
+        let sql = format!("ALTER TABLE ONLY {parent} ATTACH PARTITION {} {bound}", name.name);
+        let statement = Sql::new(format!("{name} joins {parent}"), sql);
+        let stood = plan.new_one(name).is_some();
+        out.push(if stood {
+            statement.caution("fails where rows lie outside its bounds")
+        } else {
+            statement
+        });
     } else {
         let index = index_name(name, object);
         let sql = format!("ALTER INDEX {parent} ATTACH PARTITION {index}");
         out.push(Sql::new(format!("{name} joins {parent}"), sql));
     }
-}
-
-/// The statement by which a table becomes a partition.
-pub(super) fn table(parent: &str, partition: &str, bound: &str) -> String {
-    format!("ALTER TABLE ONLY {parent} ATTACH PARTITION {partition} {bound}")
 }

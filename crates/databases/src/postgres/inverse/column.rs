@@ -1,7 +1,7 @@
 //! Columns and attributes: how they are defined, added, and changed where they stand.
 
 use super::Sql;
-use super::order::inlined;
+use super::order::{ancestors, inlined};
 use super::plan::Plan;
 use super::text::{changed_options, foreign_options, parameter_names, parameters};
 use crate::postgres::catalogue::{Name, Object};
@@ -122,16 +122,7 @@ pub(super) fn alter(plan: &Plan<'_>, name: &Name, old: &Object, new: &Object, ou
             format!("{column} DROP EXPRESSION"),
         ));
     }
-    // A type that is inherited is changed with the parent's.
-    if (differs("type") || differs("collation"))
-        && !(old.flag("inherited") && new.flag("inherited"))
-    {
-        let (from, to) = (new.word("type"), old.word("type"));
-        let through = if converts(from, to) { "" } else { "::text" };
-        let sql = format!("{column} TYPE {} USING {}{through}::{to}", kind(old), old.local);
-        let statement = Sql::new(format!("type of {name}: {from} -> {to}"), sql);
-        out.push(statement.caution("fails where a value does not fit; the table may be rewritten"));
-    }
+    retype(plan, name, old, new, out);
     if differs("identity") {
         let sql = match (new.text("identity"), old.text("identity")) {
             (_, None) => "DROP IDENTITY".to_owned(),
@@ -160,6 +151,34 @@ pub(super) fn alter(plan: &Plan<'_>, name: &Name, old: &Object, new: &Object, ou
         out.push(Sql::new(format!("options of {name}"), sql));
     }
     settings(name, old, Some(new), out);
+}
+
+/// Takes a type back, with a conversion of the values.
+fn retype(plan: &Plan<'_>, name: &Name, old: &Object, new: &Object, out: &mut Vec<Sql>) {
+    let differs = |object: &Object, other: &Object| {
+        ["type", "collation"].iter().any(|fact| object.facts.get(*fact) != other.facts.get(*fact))
+    };
+    // A type that came from a parent is changed with the parent's.
+    let with_parent = ancestors(plan.before, name, old).into_iter().any(|parent| {
+        let (was, is) = (plan.old(parent), plan.new_one(parent));
+        let joined = ancestors(plan.after, name, new).contains(&parent);
+        joined
+            && plan.alters.contains(parent)
+            && was.zip(is).is_some_and(|(was, is)| differs(was, is))
+    });
+    if !differs(old, new) || with_parent {
+        return;
+    }
+    let of = old.of.as_deref().unwrap_or_default();
+    let (from, to) = (new.word("type"), old.word("type"));
+    let mut sql = format!("ALTER TABLE {of} ALTER COLUMN {} TYPE {}", old.local, kind(old));
+    // A foreign table has no values to convert.
+    if plan.holds_data(name) {
+        let through = if converts(from, to) { "" } else { "::text" };
+        sql.push_str(&format!(" USING {}{through}::{to}", old.local));
+    }
+    let statement = Sql::new(format!("type of {name}: {from} -> {to}"), sql);
+    out.push(statement.caution("fails where a value does not fit; the table may be rewritten"));
 }
 
 fn not_null(name: &Name, column: &str) -> Sql {

@@ -55,7 +55,7 @@ fn definition(plan: &Plan<'_>, name: &Name, object: &Object, out: &mut Vec<Sql>)
             out.push(Sql::new(label, text));
             return settings::index(name, object, None, out);
         }
-        Kind::Constraint => return constraint(name, object, out),
+        Kind::Constraint => return constraint(plan, name, object, out),
         Kind::Default => format!("ALTER TABLE ONLY {of} ALTER COLUMN {local} SET DEFAULT {text}"),
         Kind::Trigger if object.flag("inherited") => return settings::enabled(name, object, out),
         Kind::Trigger | Kind::Rule | Kind::EventTrigger => {
@@ -178,9 +178,12 @@ fn domain(name: &Name, object: &Object) -> String {
     sql
 }
 
-fn constraint(name: &Name, object: &Object, out: &mut Vec<Sql>) {
+fn constraint(plan: &Plan<'_>, name: &Name, object: &Object, out: &mut Vec<Sql>) {
     let of = object.of.as_deref().unwrap_or_default();
     let (local, kind) = (&object.local, object.word("type"));
+    if kind == "check" && was_inherited(plan, object) {
+        return;
+    }
     // A parent's key is made alone; those of its partitions join it by their names.
     let indexed = !matches!(kind, "check" | "foreign key");
     let only = if indexed { "ONLY " } else { "" };
@@ -201,6 +204,15 @@ fn constraint(name: &Name, object: &Object, out: &mut Vec<Sql>) {
     if indexed {
         settings::index(name, object, None, out);
     }
+}
+
+/// A table that leaves its parent keeps the checks that it had from there as its own.
+fn was_inherited(plan: &Plan<'_>, check: &Object) -> bool {
+    super::order::parents(plan.after, check).into_iter().any(|parent| {
+        let name = Name { kind: Kind::Constraint, name: format!("{parent}.{}", check.local) };
+        let same = |other: &Object| other.word("definition") == check.word("definition");
+        plan.new_one(&name).is_some_and(same) && !plan.drops.contains(&name)
+    })
 }
 
 fn policy(object: &Object) -> String {

@@ -26,6 +26,7 @@ pub(super) fn sorted<'a>(plan: &Plan<'a>) -> Vec<(Node<'a>, Vec<&'a Name>)> {
     graph.creates();
     graph.names();
     graph.attachments();
+    graph.columns();
     let mut along: HashMap<Node<'a>, Vec<&'a Name>> = HashMap::new();
     for (action, set) in [(Action::Drop, &plan.drops), (Action::Create, &plan.creates)] {
         for name in set {
@@ -76,11 +77,18 @@ impl<'a> Graph<'_, 'a> {
         let plan = self.plan;
         for name in &plan.drops {
             let node = self.node(Action::Drop, name);
+            let inherits = plan.new_one(name).is_some_and(|object| object.flag("inherited"));
             for need in needs(plan.after, name) {
+                if let Some(kind) = plan.converted_with(need) {
+                    self.edge(node, (Action::Alter, kind));
+                }
                 if plan.drops.contains(need) {
                     self.edge(node, self.node(Action::Drop, need));
                 }
-                if plan.alters.contains(need) {
+                if plan.alters.contains(need) && inherits && node.1 == *name {
+                    // It can be dropped only when the table has left its parent.
+                    self.edge((Action::Alter, need), node);
+                } else if plan.alters.contains(need) {
                     self.edge(node, (Action::Alter, need));
                 }
             }
@@ -116,12 +124,34 @@ impl<'a> Graph<'_, 'a> {
         for name in &plan.creates {
             let node = self.node(Action::Create, name);
             for need in needs(plan.before, name) {
+                if let Some(kind) = plan.converted_with(need) {
+                    self.edge((Action::Alter, kind), node);
+                }
                 if plan.creates.contains(need) {
                     self.edge(self.node(Action::Create, need), node);
                 }
                 if plan.alters.contains(need) {
                     self.edge((Action::Alter, need), node);
                 }
+            }
+        }
+    }
+
+    /// Columns are added in the order in which they stood.
+    fn columns(&mut self) {
+        let plan = self.plan;
+        let mut added: BTreeMap<&'a str, Vec<(i64, Node<'a>)>> = BTreeMap::new();
+        for name in plan.creates.iter().filter(|name| name.kind.is_part()) {
+            let node = self.node(Action::Create, name);
+            if let Some(object) = plan.old(name).filter(|_| node.1 == *name) {
+                let of = object.of.as_deref().unwrap_or_default();
+                added.entry(of).or_default().push((object.number("position").unwrap_or(0), node));
+            }
+        }
+        for list in added.values_mut() {
+            list.sort_unstable();
+            for pair in list.windows(2) {
+                self.edge(pair[0].1, pair[1].1);
             }
         }
     }
@@ -145,29 +175,28 @@ impl<'a> Graph<'_, 'a> {
         }
     }
 
-    /// Partitions join when their own indexes and constraints stand, and before those of the
-    /// parent that would have to be there already; their indexes join after them.
+    /// Partitions join when their own columns, indexes and constraints stand, and before those of
+    /// the parent that would have to be there already; their indexes join after them.
     fn attachments(&mut self) {
         let plan = self.plan;
-        let joins =
-            |name: &Name| plan.old(name).is_some_and(|old| old.text("partition_of").is_some());
-        for name in plan.creates.iter().filter(|name| joins(name)) {
+        for name in plan.attaching() {
             let Some(object) = plan.old(name) else { continue };
-            let node = (Action::Attach, *name);
-            self.edge(self.node(Action::Create, name), node);
+            let node = (Action::Attach, name);
+            if plan.alters.contains(name) {
+                self.edge((Action::Alter, name), node);
+            } else {
+                self.edge(self.node(Action::Create, name), node);
+            }
             if matches!(name.kind, Kind::Table | Kind::ForeignTable) {
                 self.partition(name, object);
-            } else if let Some(table) = Plan::whole(plan.before, object) {
-                if plan.creates.contains(table) && joins(table) {
-                    self.edge((Action::Attach, table), node);
-                }
-                for need in &object.requires {
-                    if plan.creates.contains(need) {
-                        if let Some((need, _)) = plan.before.objects.get_key_value(need) {
-                            self.edge(self.node(Action::Create, need), node);
-                        }
-                    }
-                }
+                continue;
+            }
+            let table = Plan::whole(plan.before, object).filter(|table| plan.attaches(table));
+            if let Some(table) = table {
+                self.edge((Action::Attach, table), node);
+            }
+            for need in plan.creates.iter().filter(|need| object.requires.contains(**need)) {
+                self.edge(self.node(Action::Create, need), node);
             }
         }
     }
@@ -175,25 +204,34 @@ impl<'a> Graph<'_, 'a> {
     fn partition(&mut self, name: &'a Name, object: &'a Object) {
         let plan = self.plan;
         let node = (Action::Attach, name);
-        for part in plan.parts.get(name.name.as_str()).into_iter().flatten() {
-            if plan.creates.contains(part) {
-                match part.kind {
-                    Kind::Index | Kind::Constraint | Kind::Default => {
-                        self.edge(self.node(Action::Create, part), node);
-                    }
-                    Kind::Trigger => self.edge(node, self.node(Action::Create, part)),
-                    _ => {}
+        let parts = |of: &str| plan.parts.get(of).into_iter().flatten().copied();
+        for part in parts(&name.name) {
+            match part.kind {
+                Kind::Trigger if plan.creates.contains(part) => {
+                    self.edge(node, self.node(Action::Create, part));
                 }
+                Kind::Index | Kind::Constraint | Kind::Default | Kind::Column => {
+                    if plan.creates.contains(part) {
+                        self.edge(self.node(Action::Create, part), node);
+                    } else if plan.alters.contains(part) {
+                        self.edge((Action::Alter, part), node);
+                    }
+                }
+                _ => {}
             }
         }
-        let parent = object.text("partition_of").unwrap_or_default();
-        for part in plan.parts.get(parent).into_iter().flatten() {
+        for part in parts(object.text("partition_of").unwrap_or_default()) {
             let check = part.kind == Kind::Constraint
                 && plan
                     .old(part)
                     .is_some_and(|old| matches!(old.word("type"), "check" | "foreign key"));
             if check && plan.creates.contains(part) {
                 self.edge(node, self.node(Action::Create, part));
+            }
+            if part.kind == Kind::Column && plan.creates.contains(part) {
+                self.edge(self.node(Action::Create, part), node);
+            } else if part.kind == Kind::Column && plan.alters.contains(part) {
+                self.edge((Action::Alter, part), node);
             }
         }
     }
@@ -246,20 +284,27 @@ fn needs<'a>(catalogue: &'a Catalogue, name: &Name) -> Vec<&'a Name> {
     needs
 }
 
-/// The columns that a column inherits.
-fn ancestors<'a>(catalogue: &'a Catalogue, name: &Name, object: &Object) -> Vec<&'a Name> {
-    let Some(table) = Plan::whole(catalogue, object)
-        .filter(|_| name.kind == Kind::Column && object.flag("inherited"))
-    else {
+/// The columns of parents that a column goes with.
+pub(super) fn ancestors<'a>(
+    catalogue: &'a Catalogue,
+    name: &Name,
+    object: &Object,
+) -> Vec<&'a Name> {
+    if name.kind != Kind::Column {
         return Vec::new();
-    };
-    let Some(table) = catalogue.objects.get(table) else { return Vec::new() };
-    let parents = table.list("inherits").into_iter().chain(table.text("partition_of"));
+    }
     let column = |parent: &str| {
         let name = Name { kind: Kind::Column, name: format!("{parent}.{}", object.local) };
         catalogue.objects.get_key_value(&name).map(|(name, _)| name)
     };
-    parents.filter_map(column).collect()
+    parents(catalogue, object).into_iter().filter_map(column).collect()
+}
+
+/// The parents of the table that a column is in.
+pub(super) fn parents<'a>(catalogue: &'a Catalogue, column: &Object) -> Vec<&'a str> {
+    let table = Plan::whole(catalogue, column).and_then(|table| catalogue.objects.get(table));
+    let Some(table) = table else { return Vec::new() };
+    table.list("inherits").into_iter().chain(table.text("partition_of")).collect()
 }
 
 /// The object in whose statement this one comes or goes.
@@ -272,8 +317,15 @@ fn owner<'a>(
 ) -> &'a Name {
     let Some(object) = catalogue.objects.get(name) else { return name };
     let whole = Plan::whole(catalogue, object).filter(|whole| set.contains(whole));
-    let inherited =
-        || ancestors(catalogue, name, object).into_iter().find(|parent| set.contains(parent));
+    // A table that has left its parent gets nothing from it until it has joined it again.
+    let joined = if going { Vec::new() } else { parents(plan.after, object) };
+    let inherited = || {
+        let above = ancestors(catalogue, name, object).into_iter();
+        above.filter(|_| object.flag("inherited")).find(|column| {
+            let table = catalogue.objects.get(*column).and_then(|column| column.of.as_deref());
+            set.contains(column) && (going || table.is_some_and(|table| joined.contains(&table)))
+        })
+    };
     let of = object.of.as_deref().unwrap_or_default();
     let up = match name.kind {
         Kind::Column | Kind::Attribute => whole.or_else(inherited),
@@ -282,13 +334,11 @@ fn owner<'a>(
             set.get(&column).copied()
         }
         Kind::Default if !going => inlined(plan, name, object),
-        // Joined to what goes, it goes too.
+        // It goes with its table, or else with the index that it is part of.
         Kind::Index | Kind::Constraint if going && object.text("partition_of").is_some() => {
-            let parent =
-                object.requires.iter().find(|need| need.kind == name.kind && set.contains(need));
-            parent
-                .and_then(|parent| set.get(parent).copied())
-                .or_else(|| whole.filter(|_| alone(object, set)))
+            let part_of = |need: &&&Name| need.kind == name.kind && set.contains(**need);
+            let parent = || object.requires.iter().find(|need| part_of(&need));
+            whole.or_else(|| parent().and_then(|parent| set.get(parent).copied()))
         }
         Kind::Index
         | Kind::Constraint

@@ -87,6 +87,25 @@ impl<'a> Plan<'a> {
         })
     }
 
+    /// What has to join something that it is a partition of.
+    pub(super) fn attaching(&self) -> impl Iterator<Item = &'a Name> {
+        self.creates.iter().chain(&self.alters).copied().filter(|name| self.attaches(name))
+    }
+
+    /// Whether this does: it is new, or stands apart, or joined with other bounds.
+    pub(super) fn attaches(&self, name: &Name) -> bool {
+        let Some(old) = self.old(name).filter(|old| old.text("partition_of").is_some()) else {
+            return false;
+        };
+        let apart = |new: &Object| {
+            ["partition_of", "bound"]
+                .iter()
+                .any(|fact| old.facts.get(*fact) != new.facts.get(*fact))
+        };
+        self.creates.contains(name)
+            || self.alters.contains(name) && self.new_one(name).is_some_and(apart)
+    }
+
     fn classify(&mut self) {
         for (name, object) in &self.before.objects {
             let Some(found) = self.new_one(name) else {
@@ -104,19 +123,51 @@ impl<'a> Plan<'a> {
             if changed.is_empty() {
                 continue;
             }
-            match alter::possible(name.kind, &changed, object, found) {
-                Possible::InPlace => {
-                    self.alters.insert(name);
-                }
-                Possible::AnewOnly if !self.holds_data(name) => self.anew(name),
-                Possible::AnewOnly => self.keep(name, &facts_in_words(&changed)),
-                Possible::Not(why) => self.keep(name, why),
-            }
+            self.classify_changed(name, object, found, &changed);
         }
         for (name, _) in &self.after.objects {
             if self.old(name).is_none() {
                 self.drops.insert(name);
             }
+        }
+    }
+
+    fn classify_changed(
+        &mut self,
+        name: &'a Name,
+        old: &Object,
+        new: &Object,
+        changed: &BTreeSet<&str>,
+    ) {
+        if name.kind == Kind::Sequence && changed.contains("identity") {
+            // Whether it is an identity's own cannot be changed, and where it stands is all it holds.
+            let why = "it comes back at its start".to_owned();
+            self.left.push(Left { what: name.to_string(), why });
+            return self.anew(name);
+        }
+        let table = Plan::whole(self.before, old).and_then(|table| self.old(table));
+        let partition = table.is_some_and(|table| table.facts.contains_key("partition_of"));
+        if name.kind == Kind::Column && changed.contains("inherited") && !partition {
+            let why = "whether a column is inherited only is remembered from when it was made";
+            return self.keep(name, why);
+        }
+        let leaves = changed.contains("partition_of") && new.facts.contains_key("partition_of");
+        let moves = table.is_some_and(|_| {
+            Plan::whole(self.after, new).and_then(|name| self.new_one(name)).is_some_and(|now| {
+                now.facts.get("partition_of") != table.and_then(|old| old.facts.get("partition_of"))
+            })
+        });
+        if leaves && !moves && matches!(name.kind, Kind::Index | Kind::Constraint) {
+            return self
+                .keep(name, "an index leaves the one that it is part of only with its table");
+        }
+        match alter::possible(name.kind, changed, old, new) {
+            Possible::InPlace => {
+                self.alters.insert(name);
+            }
+            Possible::AnewOnly if !self.holds_data(name) => self.anew(name),
+            Possible::AnewOnly => self.keep(name, &facts_in_words(changed)),
+            Possible::Not(why) => self.keep(name, why),
         }
     }
 
@@ -153,6 +204,9 @@ impl<'a> Plan<'a> {
     pub(super) fn disturbs(&self, name: &Name) -> bool {
         let (Some(old), Some(new)) = (self.old(name), self.new_one(name)) else { return false };
         let differs = |fact: &str| old.facts.get(fact) != new.facts.get(fact);
+        if name.kind == Kind::Column && self.converted_with(name).is_some() {
+            return true;
+        }
         self.alters.contains(name)
             && match name.kind {
                 Kind::Column | Kind::Attribute => differs("type") || differs("collation"),
@@ -160,6 +214,14 @@ impl<'a> Plan<'a> {
                 Kind::Range => differs("definition"),
                 _ => false,
             }
+    }
+
+    /// The type that takes the place of another of its name, and converts this column.
+    pub(super) fn converted_with(&self, column: &Name) -> Option<&'a Name> {
+        let new = self.new_one(column).filter(|_| column.kind == Kind::Column)?;
+        let kinds =
+            new.requires.iter().filter(|need| matches!(need.kind, Kind::Enum | Kind::Range));
+        kinds.into_iter().find(|need| self.disturbs(need))
     }
 
     /// Recreates whatever uses something that goes or is disturbed, until nothing does; where that
@@ -219,7 +281,7 @@ impl<'a> Plan<'a> {
                     "it comes back without its rows"
                 }
                 Kind::Column
-                    if !object.flag("inherited")
+                    if !self.comes_with_parent(name, object)
                         && whole.is_some_and(|whole| {
                             whole.kind == Kind::Table && !self.creates.contains(whole)
                         })
@@ -245,6 +307,12 @@ impl<'a> Plan<'a> {
             self.creates.retain(|created| created.kind != name);
         }
         self.name_orders();
+    }
+
+    /// Whether a column comes back because the parent's does, which is named already.
+    fn comes_with_parent(&self, name: &Name, column: &Object) -> bool {
+        let parents = super::order::ancestors(self.before, name, column);
+        parents.iter().any(|parent| self.creates.contains(parent))
     }
 
     /// Columns that come back stand last, which may not be where they stood.

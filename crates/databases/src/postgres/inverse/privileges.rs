@@ -46,7 +46,10 @@ pub(super) fn changed(
     out: &mut Vec<Sql>,
 ) {
     let differs = |fact: &str| old.facts.get(fact) != new.facts.get(fact);
-    if let Some(owner) = old.text("owner").filter(|_| differs("owner") && !old.flag("identity")) {
+    // A sequence that belongs to a column has the owner of its table.
+    let follows = old.flag("identity")
+        || [old, new].iter().all(|object| object.facts.contains_key("owned_by"));
+    if let Some(owner) = old.text("owner").filter(|_| differs("owner") && !follows) {
         out.push(Sql::new(
             format!("give {name} back to {owner}"),
             format!("ALTER {} OWNER TO {owner}", target(name, old)),

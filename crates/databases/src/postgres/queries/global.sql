@@ -31,7 +31,7 @@ SELECT 'cast', 'pg_cast'::regclass::oid, k.oid, 0, NULL, format('(%s AS %s)', k.
            ELSE 'WITHOUT FUNCTION' END, CASE k.castcontext WHEN 'a' THEN 'AS ASSIGNMENT' WHEN 'i' THEN 'AS IMPLICIT' END))
 FROM pg_cast k
 WHERE k.oid >= 16384
-AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_cast'::regclass AND e.objid = k.oid AND e.deptype = 'e')
+AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_cast'::regclass AND e.objid = k.oid AND e.deptype IN ('e', 'i'))
 UNION ALL
 SELECT 'transform', 'pg_transform'::regclass::oid, f.oid, 0, NULL, format('FOR %s LANGUAGE %I', f.trftype::regtype, l.lanname), NULL,
        format('FOR %s LANGUAGE %I', f.trftype::regtype, l.lanname),

@@ -25,7 +25,7 @@ WITH owned AS (
   UNION ALL SELECT 'pg_event_trigger'::regclass, oid, 0, evtowner, NULL, NULL FROM pg_event_trigger
   UNION ALL SELECT 'pg_publication'::regclass, oid, 0, pubowner, NULL, NULL FROM pg_publication
   UNION ALL SELECT 'pg_subscription'::regclass, oid, 0, subowner, NULL, NULL FROM pg_subscription)
-SELECT class, oid, sub::int4, CASE WHEN sub = 0 THEN owner::regrole::text END,
+SELECT class, oid, sub::int4, CASE WHEN sub = 0 AND class <> 'pg_default_acl'::regclass THEN owner::regrole::text END,
   CASE WHEN acl IS NOT NULL AND (kind IS NULL OR NOT (acl @> acldefault(kind::"char", owner) AND acldefault(kind::"char", owner) @> acl))
   THEN (SELECT coalesce(jsonb_agg(jsonb_build_object('to', grantee, 'privileges', privileges, 'by', grantor) ORDER BY grantee, grantor), '[]')
     FROM (SELECT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END AS grantee, x.grantor::regrole::text AS grantor,

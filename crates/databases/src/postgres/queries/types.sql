@@ -12,8 +12,8 @@ SELECT CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 
               WHERE l.oid = t.typcollation AND t.typcollation <> b.typcollation)))
          WHEN 'r' THEN (SELECT jsonb_build_object('definition', format('CREATE TYPE %I.%I AS RANGE (%s)', n.nspname, t.typname,
              concat_ws(', ', 'SUBTYPE = ' || format_type(r.rngsubtype, NULL),
-               'SUBTYPE_OPCLASS = ' || format('%I.%I', opn.nspname, op.opcname),
-               'COLLATION = ' || format('%I.%I', ln.nspname, l.collname),
+               'SUBTYPE_OPCLASS = ' || quote_ident(opn.nspname) || '.' || quote_ident(op.opcname),
+               'COLLATION = ' || quote_ident(ln.nspname) || '.' || quote_ident(l.collname),
                'CANONICAL = ' || nullif(r.rngcanonical::oid, 0)::regproc, 'SUBTYPE_DIFF = ' || nullif(r.rngsubdiff::oid, 0)::regproc,
                'MULTIRANGE_TYPE_NAME = ' || r.rngmultitypid::regtype)))
            FROM pg_range r LEFT JOIN pg_opclass op ON op.oid = r.rngsubopc

@@ -169,7 +169,7 @@ impl Database {
         let kept = kept.collect::<Vec<_>>().join("\n");
         let mut statements: Vec<String> = kept
             .split(";\n")
-            .map(|statement| statement.trim().to_owned())
+            .map(|statement| ordered(statement.trim()))
             .filter(|statement| !statement.is_empty())
             .collect();
         statements.sort();
@@ -187,6 +187,15 @@ impl Drop for Database {
             );
         }
     }
+}
+
+/// Storage parameters are kept in the order in which they were set, which means nothing.
+fn ordered(statement: &str) -> String {
+    let Some((head, rest)) = statement.split_once("\nWITH (") else { return statement.to_owned() };
+    let Some((parameters, tail)) = rest.split_once(')') else { return statement.to_owned() };
+    let mut list: Vec<&str> = parameters.split(", ").collect();
+    list.sort_unstable();
+    format!("{head}\nWITH ({}){tail}", list.join(", "))
 }
 
 /// The folder of the server's programs: on the path, or where Debian keeps them by version.

@@ -41,7 +41,7 @@ fn tables() {
          CREATE INDEX going_b ON going (b);
          ALTER TABLE plain ADD g int; ALTER TABLE going ADD CONSTRAINT g UNIQUE (a);
          ALTER TABLE plain ADD CONSTRAINT round FOREIGN KEY (g) REFERENCES going (a)",
-        "ALTER TABLE plain SET (fillfactor = 50); ALTER TABLE plain SET UNLOGGED;
+        "ALTER TABLE plain SET (fillfactor = 50); ALTER TABLE secret SET UNLOGGED;
          ALTER TABLE fast SET LOGGED, RESET (autovacuum_enabled), SET (fillfactor = 80);
          ALTER TABLE secret DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
          ALTER TABLE copied REPLICA IDENTITY NOTHING; ALTER TABLE typed NOT OF; DROP TABLE empty;
@@ -101,8 +101,8 @@ fn views_and_rules() {
          GRANT SELECT (id) ON one TO ann; GRANT SELECT ON two TO bob;
          CREATE RULE quiet AS ON INSERT TO two DO INSTEAD NOTHING; CREATE RULE log AS ON DELETE TO t DO ALSO NOTIFY gone;
          ALTER TABLE t DISABLE RULE log",
-        "DROP VIEW one CASCADE; ALTER TABLE t ALTER v TYPE varchar(7), ALTER n TYPE bigint;
-         CREATE VIEW one AS SELECT id FROM t; DROP VIEW grouped; DROP VIEW checked; DROP VIEW nums;
+        "DROP VIEW one CASCADE; DROP VIEW grouped; DROP VIEW checked; ALTER TABLE t ALTER v TYPE varchar(7), ALTER n TYPE bigint;
+         CREATE VIEW one AS SELECT id FROM t; DROP VIEW nums;
          REFRESH MATERIALIZED VIEW hollow; ALTER TABLE t ENABLE ALWAYS RULE log; CREATE VIEW four AS SELECT 4 AS four",
     );
 }
