@@ -51,7 +51,7 @@ pub(crate) struct Judge {
     /// An objective, such as "99.9%" of good answers, whose budget must not burn too fast.
     /// Default: none. Since 0.2.
     pub(crate) slo: Option<Percent<500_000, 999_999>>,
-    /// How many windows in a row must be over a fixed limit. Default 3. Since 0.2.
+    /// How many windows in a row must be over `max_error_rate` or `max_p99`. Default 3. Since 0.2.
     #[schemars(with = "Option<Count>")]
     pub(crate) consecutive: Option<Spanned<Count>>,
     /// How long a window is. Default "1m". Since 0.2.
@@ -135,8 +135,13 @@ pub(crate) enum Worse {
 }
 
 impl Judge {
+    /// Whether there is a fixed limit that is looked at window by window.
+    pub(super) fn has_windows(&self) -> bool {
+        self.max_error_rate.is_some() || self.max_p99.is_some()
+    }
+
     /// Whether there is any fixed limit.
     pub(super) fn has_limits(&self) -> bool {
-        self.max_error_rate.is_some() || self.max_p99.is_some() || self.slo.is_some()
+        self.has_windows() || self.slo.is_some()
     }
 }

@@ -253,6 +253,30 @@ fn which_environment() {
     );
 }
 
+/// What stands in the guide can be copied: each example is read, those of one part of a file below
+/// the least that is around it.
+#[test]
+fn the_examples_of_the_guide_are_read() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide.md");
+    let guide = fs::read_to_string(guide).unwrap();
+    let examples: Vec<&str> =
+        guide.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+    assert!(examples.len() >= 5, "only {} examples", examples.len());
+    for example in examples {
+        let mut text = String::new();
+        if !example.contains("service = ") {
+            text += HEAD;
+        }
+        if !example.contains("[environments.production]\n") {
+            writeln!(text, "{ENVIRONMENT}strategy = \"canary\"").unwrap();
+        }
+        text += example;
+        if let Err(failure) = parse(&text) {
+            panic!("{failure}\n{example}");
+        }
+    }
+}
+
 /// Each case of `refused.txt` is a name, a file, and what a person reads about it.
 /// `UPDATE_EXPECT=1` in the environment rewrites what people read.
 #[test]

@@ -107,9 +107,9 @@ fn limits(config: &Config, judge: &Judge) -> Result<(), Failure> {
     let consecutive = judge.consecutive.as_ref().map(Spanned::span);
     let window = judge.window.as_ref().map(Spanned::span);
     match consecutive.or(window) {
-        Some(span) if !judge.has_limits() => {
+        Some(span) if !judge.has_windows() => {
             Err(contradiction(config, span, "there is no fixed limit that this is about")
-                .hint("add `max_error_rate`, `max_p99` or `slo`, or remove it"))
+                .hint("add `max_error_rate` or `max_p99`, or remove it"))
         }
         _ => Ok(()),
     }
