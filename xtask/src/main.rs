@@ -1,6 +1,7 @@
 //! The project's own tools: `cargo xtask test`, `bench`, `soak`, `tidy`.
 
 mod bench;
+mod new_rule;
 mod soak;
 mod system;
 mod test;
@@ -15,6 +16,7 @@ cargo xtask tidy                  only the rules about imports, lengths and forg
 cargo xtask bench cutover         how fast traffic leaves a bad release
 cargo xtask bench judge [--quick] how soon the judge finds a bad release, and how rarely it errs
 cargo xtask bench proxy [--quick] what being watched costs, and how fast a split moves
+cargo xtask new-rule NAME         begin a rule of `ripcord db review`, with its page
 cargo xtask soak [--minutes N]    all kills and many deploys in a row, for longer";
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn run() -> Result<bool> {
         ["bench", "proxy", "--quick"] => bench::proxy(true),
         ["bench", "judge"] => bench::judge(bench::Effort::Full),
         ["bench", "judge", "--quick"] => bench::judge(bench::Effort::Quick),
+        ["new-rule", name] => new_rule::run(name).map(|()| true),
         ["soak"] => soak::run(10),
         ["soak", "--minutes", minutes] => soak::run(minutes.parse()?),
         [] | ["help" | "--help" | "-h"] => {

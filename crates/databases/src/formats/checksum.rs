@@ -29,7 +29,7 @@ pub(super) fn sqlx(text: &str) -> String {
     shown
 }
 
-/// refinery's: SipHash-1-3 over name, version and text, as Rust hashes them.
+/// refinery's: `SipHash` 1-3 over name, version and text, as Rust hashes them.
 pub(super) fn refinery(name: &str, version: i32, sql: &str) -> String {
     let mut bytes = Vec::with_capacity(name.len() + sql.len() + 6);
     bytes.extend_from_slice(name.as_bytes());
@@ -40,7 +40,7 @@ pub(super) fn refinery(name: &str, version: i32, sql: &str) -> String {
     sip13(&bytes).to_string()
 }
 
-/// SipHash with one compression and three finishing rounds and an empty key.
+/// `SipHash` with one compression and three finishing rounds and an empty key.
 fn sip13(bytes: &[u8]) -> u64 {
     let mut state: [u64; 4] = [
         0x736f_6d65_7073_6575,

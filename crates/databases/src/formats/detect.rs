@@ -82,7 +82,8 @@ fn families(root: &Path, folder: &Folder) -> Vec<Family> {
             continue;
         }
         let numbered = stem.starts_with(|c: char| c.is_ascii_digit()) && stem.contains('_');
-        if numbered && (stem.ends_with(".up") || stem.ends_with(".down")) {
+        let half = Path::new(stem).extension().and_then(|half| half.to_str());
+        if numbered && half.is_some_and(|half| half == "up" || half == "down") {
             let formats = [Format::Plain, Format::GolangMigrate, Format::Sqlx];
             found(Family::new(&formats, Some(Format::Plain)));
             continue;
@@ -125,8 +126,8 @@ fn prefixes(files: &[Prefixed]) -> Family {
     let alone = undo.iter().any(|(_, version)| !versioned(version));
     let only_flyway = files.iter().any(|(letter, _)| "RB".contains(*letter));
     let both = [Format::Flyway, Format::Refinery];
-    match (only_flyway || (!undo.is_empty() && !alone), alone) {
-        // refinery knows no R and no B, and refuses two files of one version.
+    match (only_flyway, alone) {
+        // refinery knows no R and no B.
         (true, _) => Family::new(&[Format::Flyway], Some(Format::Flyway)),
         (false, true) => Family::new(&both, None),
         (false, false) => Family::new(&both, Some(Format::Flyway)),
@@ -147,15 +148,8 @@ fn marked(path: &Path) -> Vec<Format> {
     let text = String::from_utf8_lossy(&text);
     let has = |mark: fn(&str) -> Mark| text.lines().any(|line| mark(line) != Mark::Text);
     let mut found = Vec::new();
-    let marks: [(fn(&str) -> Mark, Format); 3] = [
-        (dbmate::mark, Format::Dbmate),
-        (goose::mark, Format::Goose),
-        (sql_migrate::mark, Format::SqlMigrate),
-    ];
-    for (mark, format) in marks {
-        if has(mark) {
-            found.push(format);
-        }
-    }
+    found.extend(has(dbmate::mark).then_some(Format::Dbmate));
+    found.extend(has(goose::mark).then_some(Format::Goose));
+    found.extend(has(sql_migrate::mark).then_some(Format::SqlMigrate));
     found
 }

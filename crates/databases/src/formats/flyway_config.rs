@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// How far above the folder a configuration is looked for.
 const PARENTS_MAX: usize = 4;
 
+/// A configuration larger than this is not read.
+const SETTINGS_BYTES_MAX: u64 = 1 << 20;
+
 /// The settings that matter for reading scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FlywayConfig {
@@ -117,11 +120,12 @@ impl FlywayConfig {
 
 /// The settings of a file, without `flyway.` before their names. None when there is no file.
 fn settings(path: &Path, folder: &mut Folder) -> Option<Vec<(String, String)>> {
-    let size = fs::metadata(path).ok()?.len();
+    let meta = fs::metadata(path).ok()?;
     let shown = path.strip_prefix(&folder.root).unwrap_or(path).to_owned();
-    let text = fs::read_to_string(path).ok().filter(|_| size < 1 << 20);
+    let small = meta.is_file() && meta.len() <= SETTINGS_BYTES_MAX;
+    let text = small.then(|| fs::read_to_string(path).ok()).flatten();
     let Some(text) = text else {
-        folder.problem(ProblemKind::BadConfiguration, &shown, 1, "it cannot be read as text");
+        folder.problem(ProblemKind::BadConfiguration, &shown, 1, "it is no text of at most 1 MiB");
         return None;
     };
     if path.extension().is_some_and(|extension| extension == "toml") {

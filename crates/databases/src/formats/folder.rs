@@ -120,8 +120,8 @@ impl Folder {
         let zero = bytes.iter().position(|byte| *byte == 0);
         let wrong = zero.or_else(|| std::str::from_utf8(&bytes).err().map(|e| e.valid_up_to()));
         if let Some(at) = wrong {
-            let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count();
-            let line = u32::try_from(line + 1).unwrap_or(u32::MAX);
+            let line = bytes[..at].split(|byte| *byte == b'\n').count();
+            let line = u32::try_from(line).unwrap_or(u32::MAX);
             let message = format!("byte {at} is not UTF-8 text; save the file as UTF-8");
             self.problem(ProblemKind::NotText, path, line, message);
             return None;
@@ -147,11 +147,11 @@ impl Folder {
 
 /// A file's bytes, at most one more than may be.
 fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    let file = fs::File::open(path)?;
-    // A pipe or a device would never end, or never begin.
-    if !file.metadata()?.is_file() {
+    // Opening a pipe would wait for whoever writes into it, and a device would never end.
+    if !fs::metadata(path)?.is_file() {
         return Err(std::io::Error::other("it is not a file"));
     }
+    let file = fs::File::open(path)?;
     let mut bytes = Vec::new();
     file.take(SCRIPT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

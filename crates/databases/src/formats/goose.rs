@@ -20,7 +20,8 @@ pub(super) fn read(folder: &mut Folder) -> Read {
 fn is_program(path: &std::path::Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let numbered = name.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
-    numbered && name.ends_with(".go") && !name.ends_with("_test.go")
+    let is_go = path.extension().is_some_and(|extension| extension == "go");
+    numbered && is_go && !name.ends_with("_test.go")
 }
 
 pub(super) fn mark(line: &str) -> Mark {

@@ -15,7 +15,7 @@ pub(super) struct Sections {
     pub(super) without: Transaction,
     /// The mark that every file must have, for people.
     pub(super) wanted: &'static str,
-    /// Whether names have a number; otherwise the whole name is the version.
+    /// Whether names have a number; otherwise the file's name is the version.
     pub(super) numbered: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn read(folder: &mut Folder, how: &Sections) -> Vec<Migration> {
                 claim(folder, &mut claimed, version, path, name);
             }
             _ if how.numbered => bad_name(folder, &path, "NNN_name.sql"),
-            _ => ordered.push((stem.to_owned(), String::new(), path)),
+            _ => ordered.push((path.display().to_string(), stem.to_owned(), path)),
         }
     }
     let claimed =
@@ -116,6 +116,7 @@ fn cut(text: &str, how: &Sections) -> Cut {
         stray: None,
     };
     let mut at = None;
+    let mut never = false;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (line, number) in text.split('\n').zip(1_u32..) {
         let runs = |transaction: bool| if transaction { whole } else { how.without };
@@ -130,7 +131,7 @@ fn cut(text: &str, how: &Sections) -> Cut {
                 cut.down_runs = runs(transaction);
                 at = Some(false);
             }
-            Mark::NoTransaction => (cut.up_runs, cut.down_runs) = (how.without, how.without),
+            Mark::NoTransaction => never = true,
             Mark::Text => said = line,
         }
         if at.is_none() && cut.stray.is_none() && crate::sql::token::says_anything(said) {
@@ -142,6 +143,9 @@ fn cut(text: &str, how: &Sections) -> Cut {
             }
             text.push('\n');
         }
+    }
+    if never {
+        (cut.up_runs, cut.down_runs) = (how.without, how.without);
     }
     cut
 }

@@ -243,8 +243,8 @@ impl Known {
             self.unchecked.insert((table.key(), name.clone()));
         }
         let column = match &constraint.kind {
-            ConstraintKind::Check { proves_not_null: Some(column) } => column.clone(),
-            ConstraintKind::NotNull { column } => column.clone(),
+            ConstraintKind::Check { proves_not_null: Some(column) }
+            | ConstraintKind::NotNull { column } => column.clone(),
             _ => return,
         };
         let (table, valid) = (table.key(), !constraint.not_valid);

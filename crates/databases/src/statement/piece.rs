@@ -98,13 +98,12 @@ impl<'a> Cutter<'a> {
         let start = self.at;
         let text = self.script.get(start..start + token.len as usize).unwrap_or_default();
         match token.kind {
-            TokenKind::Whitespace => {}
+            TokenKind::Whitespace | TokenKind::BlockComment { terminated: true } => {}
             TokenKind::LineComment => {
                 if let Some(note) = Note::read(text.trim_end()) {
                     self.notes.push((self.line, note));
                 }
             }
-            TokenKind::BlockComment { terminated: true } => {}
             TokenKind::Semi if self.parens == 0 && self.blocks == 0 => {
                 let copy = self.is_copy_from_stdin(start);
                 self.end(start);

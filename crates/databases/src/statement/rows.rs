@@ -10,7 +10,7 @@ use crate::statement::tree::{
 use squawk_syntax::{SyntaxKind as K, SyntaxNode};
 
 /// Functions of the server that change nothing a review cares about.
-const HARMLESS: [&str; 30] = [
+const HARMLESS: [&str; 29] = [
     "count",
     "sum",
     "min",
@@ -37,7 +37,6 @@ const HARMLESS: [&str; 30] = [
     "set_config",
     "nextval",
     "currval",
-    "setval",
     "version",
     "pg_advisory_lock",
     "pg_advisory_xact_lock",
@@ -61,13 +60,16 @@ pub(super) fn rows(node: &SyntaxNode) -> Option<Vec<Statement>> {
         _ => return None,
     }
     let mut found: Vec<Statement> = node.descendants().filter_map(|n| write(&n)).collect();
-    let calls: Vec<String> =
-        calls(node).into_iter().filter(|call| !HARMLESS.contains(&call.as_str())).collect();
+    let unknown = calls(node).into_iter().find(|call| !HARMLESS.contains(&call.as_str()));
     if node.kind() == K::SELECT_INTO {
         found.push(Statement::Opaque { what: "SELECT INTO".into() });
     }
     if found.is_empty() {
-        found.push(Statement::Query { calls });
+        // What a query calls may write; what a writing statement calls computes, as a rule.
+        found.push(match unknown {
+            Some(call) => Statement::Opaque { what: format!("the function {call}") },
+            None => Statement::Query,
+        });
     }
     Some(found)
 }
@@ -97,7 +99,7 @@ fn copy(node: &SyntaxNode) -> Statement {
     let table = child(node, K::COPY_TABLE).and_then(|found| name_below(&found, K::TABLE_NAME_REF));
     match table {
         Some(table) if child(node, K::COPY_FROM).is_some() => Statement::Insert { table },
-        _ => Statement::Query { calls: Vec::new() },
+        _ => Statement::Query,
     }
 }
 
@@ -163,7 +165,7 @@ pub(super) fn session(node: &SyntaxNode) -> Vec<Statement> {
         | K::DECLARE
         | K::FETCH
         | K::MOVE
-        | K::CLOSE => Statement::Query { calls: Vec::new() },
+        | K::CLOSE => Statement::Query,
         _ => Statement::Opaque { what: opaque(node) },
     }]
 }

@@ -61,8 +61,8 @@ impl Type {
     }
 
     /// Where it stands among whole numbers.
-    fn integer(&self) -> Option<u8> {
-        ["int2", "int4", "int8"].iter().position(|name| *name == self.base).map(|at| at as u8)
+    fn integer(&self) -> Option<usize> {
+        ["int2", "int4", "int8"].iter().position(|name| *name == self.base)
     }
 
     fn is_text(&self) -> bool {
@@ -134,8 +134,9 @@ fn hazards(from: &Type, to: &Type) -> (bool, bool) {
         ("timestamp", "timestamptz") | ("timestamptz", "timestamp") | ("json", "jsonb") => {
             (false, from.base == "json")
         }
-        ("date", "timestamp" | "timestamptz") | ("float4", "float8") => (false, false),
-        (_, "text") => (false, false),
+        ("date", "timestamp" | "timestamptz") | ("float4", "float8") | (_, "text") => {
+            (false, false)
+        }
         (_, "varchar") if from.is_text() => (true, false),
         ("timestamp" | "timestamptz", "date" | "time") => (false, true),
         _ if numeric(from) && to.base.starts_with("float") => (false, true),

@@ -24,7 +24,6 @@ pub(super) fn inverse(statement: &Statement, destroys: &[String], asked: bool) -
         | S::CopyRows
         | S::Cluster { .. }
         | S::DropWholesale { .. } => Inverse::Opaque,
-        S::Query { calls } if !calls.is_empty() => Inverse::Opaque,
         _ if !destroys.is_empty() || statement.is_data() => Inverse::Kept,
         _ => Inverse::Catalogue,
     }
@@ -42,11 +41,7 @@ pub(super) fn kept(statement: &Statement, destroys: &[String]) -> Option<Kept> {
         ),
         S::DropDefinition { .. } => drop("its definition, owner and privileges are kept"),
         S::DropType { cascade: false, .. } => hide("the type is moved aside, and back"),
-        _ if destroys.is_empty() => match statement {
-            S::SetNotNull { .. } => drop("the keys of rows that were NULL are kept"),
-            S::Insert { .. } => drop("the keys of new rows are kept"),
-            _ => None,
-        },
+        _ if destroys.is_empty() => None,
         S::DropColumn { .. } => {
             hide("the column is renamed and freed of its demands; renamed back, it keeps its place")
         }

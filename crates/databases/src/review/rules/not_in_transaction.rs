@@ -13,10 +13,12 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(at: &At<'_>) -> Option<Found> {
     let what = match at.statement {
-        Statement::Cluster { what } => what.clone(),
-        Statement::Maintain { what, in_transaction: false } => what.clone(),
-        Statement::Compact { what, .. } if what.to_ascii_lowercase().starts_with("vacuum") => {
-            what.clone()
+        Statement::Cluster { what }
+        | Statement::Maintain { what, .. }
+        | Statement::Compact { what, .. }
+            if at.statement.refuses_transaction() =>
+        {
+            what
         }
         _ => return None,
     };

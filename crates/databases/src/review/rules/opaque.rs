@@ -12,13 +12,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(at: &At<'_>) -> Option<Found> {
-    let what = match at.statement {
-        Statement::Opaque { what } => what.clone(),
-        Statement::Query { calls } if !calls.is_empty() => {
-            format!("what {} does", calls.join(", "))
-        }
-        _ => return None,
-    };
+    let Statement::Opaque { what } = at.statement else { return None };
     Found::new(format!("{what} is not seen into: it may block, break and destroy anything"))
         .instead("write plain statements, or say with an annotation that somebody looked")
 }

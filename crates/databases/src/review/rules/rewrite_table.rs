@@ -14,9 +14,9 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(at: &At<'_>) -> Option<Found> {
     at.holds(Holds::Rewrite)?;
-    let what = match at.statement {
-        Statement::RewriteTable { what, .. } | Statement::Compact { what, .. } => what,
-        _ => return None,
+    let (Statement::RewriteTable { what, .. } | Statement::Compact { what, .. }) = at.statement
+    else {
+        return None;
     };
     Found::new(format!("{what} writes every row anew while readers and writers wait"))
         .instead("move the rows to a new table in batches, and swap the two")

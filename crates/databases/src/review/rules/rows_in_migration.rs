@@ -12,11 +12,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(at: &At<'_>) -> Option<Found> {
-    let table = match at.statement {
-        Statement::Update { table, every_row: false }
-        | Statement::Delete { table, every_row: false }
-        | Statement::Merge { table } => table,
-        _ => return None,
+    let (Statement::Update { table, every_row: false }
+    | Statement::Delete { table, every_row: false }
+    | Statement::Merge { table }) = at.statement
+    else {
+        return None;
     };
     (!at.known.is_born(table)).then_some(())?;
     Found::new(format!(

@@ -1,4 +1,4 @@
-//! `unreadable`: the statement is not SQL that PostgreSQL knows.
+//! `unreadable`: the statement is not SQL that `PostgreSQL` knows.
 
 use crate::review::rules::{At, Found, Level, Rule, Topic};
 use crate::statement::Statement;

@@ -1,6 +1,7 @@
 //! What scripts are read as.
 
 use super::*;
+use crate::statement::kind::DefaultValue;
 use crate::statement::piece::split;
 
 fn read(script: &str) -> Vec<Parsed> {
@@ -80,7 +81,6 @@ fn add_column() {
         };
         assert_eq!((column.not_null, &column.default), (not_null, default), "{text}");
     };
-    use crate::statement::kind::DefaultValue;
     check("b int", false, &DefaultValue::Missing);
     check("b int not null default 3", true, &DefaultValue::Constant);
     check("b timestamptz default now()", false, &DefaultValue::Constant);
@@ -151,7 +151,7 @@ fn rows_and_sessions() {
         "update a set b = 1; delete from a",
         "Update { table: a, every_row: true }; Delete { table: a, every_row: true }",
     );
-    check("select f(1), count(*) from a", "Query { calls: [\"f\"] }");
+    check("select f(1), count(*) from a", "Opaque { what: \"the function f\" }");
     check("copy a from stdin;\n1\n\\.\n", "Insert { table: a }; CopyRows");
     check(
         "truncate a, only b restart identity cascade",

@@ -2,8 +2,15 @@
 
 use crate::failure::{Code, Failure};
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The longest that one call of git may take.
+const WAIT: Duration = Duration::from_secs(60);
 
 /// The files below a folder that differ from where `revision` and the present commit parted, and
 /// those that git does not know. Relative to the folder.
@@ -26,7 +33,19 @@ fn git(root: &Path, arguments: &[&str]) -> Result<BTreeSet<PathBuf>, Failure> {
         Failure::new(Code::Usage, format!("git cannot say what changed: {why}"))
             .hint("name a commit or branch of the repository in which the migrations are")
     };
-    let output = Command::new("git")
+    let (status, answer, complaint) =
+        ask(root, arguments).map_err(|error| fails(&error.to_string()))?;
+    if !status.success() {
+        return Err(fails(&String::from_utf8_lossy(&complaint)));
+    }
+    let names = answer.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned())).collect())
+}
+
+/// Runs git with its answers going to files, so that a long one cannot fill a pipe.
+fn ask(root: &Path, arguments: &[&str]) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+    let (answer, complaint) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    let mut child = Command::new("git")
         .arg("-C")
         .arg(root)
         .args(arguments)
@@ -34,11 +53,32 @@ fn git(root: &Path, arguments: &[&str]) -> Result<BTreeSet<PathBuf>, Failure> {
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("LC_ALL", "C")
-        .output()
-        .map_err(|error| fails(&error.to_string()))?;
-    if !output.status.success() {
-        return Err(fails(&String::from_utf8_lossy(&output.stderr)));
+        .stdin(Stdio::null())
+        .stdout(answer.try_clone()?)
+        .stderr(complaint.try_clone()?)
+        .spawn()?;
+    let status = ended(&mut child)?;
+    Ok((status, read(answer)?, read(complaint)?))
+}
+
+fn ended(child: &mut Child) -> io::Result<ExitStatus> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if began.elapsed() > WAIT {
+            child.kill()?;
+            child.wait()?;
+            return Err(io::Error::other("it took longer than a minute"));
+        }
+        thread::sleep(Duration::from_millis(5));
     }
-    let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    Ok(names.map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned())).collect())
+}
+
+fn read(mut file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
