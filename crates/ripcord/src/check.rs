@@ -99,22 +99,30 @@ fn config_files(config: &Config, findings: &mut Vec<Finding>) {
 /// Secrets are not read, only looked for: they may exist on the production machine alone.
 fn secrets(config: &Config, findings: &mut Vec<Finding>) {
     for (name, variable) in &config.document().config.environment {
-        let Variable::Secret(reference) = variable.get_ref() else { continue };
-        let subject = format!("secret {}", name.as_str());
-        let finding = match reference.split_once(':') {
-            Some(("file", path)) => match fs::metadata(path) {
-                Ok(found) if found.permissions().mode() & 0o044 != 0 => {
-                    warning(&subject, format!("{path} can be read by others; `chmod 600` it"))
-                }
-                Ok(_) => ok(&subject, format!("{path} is there")),
-                Err(why) => warning(&subject, format!("{path} on this machine: {why}")),
-            },
-            Some((_, variable)) if std::env::var_os(variable).is_none() => {
-                warning(&subject, format!("the variable {variable} is not set here"))
+        if let Variable::Secret(reference) = variable.get_ref() {
+            findings.push(secret(&format!("secret {}", name.as_str()), reference));
+        }
+    }
+    for (name, source) in &config.document().metrics.sources {
+        for reference in source.get_ref().secrets() {
+            findings.push(secret(&format!("secret of source {}", name.as_str()), reference));
+        }
+    }
+}
+
+fn secret(subject: &str, reference: &str) -> Finding {
+    match reference.split_once(':') {
+        Some(("file", path)) => match fs::metadata(path) {
+            Ok(found) if found.permissions().mode() & 0o044 != 0 => {
+                warning(subject, format!("{path} can be read by others; `chmod 600` it"))
             }
-            _ => ok(&subject, format!("{reference} is there")),
-        };
-        findings.push(finding);
+            Ok(_) => ok(subject, format!("{path} is there")),
+            Err(why) => warning(subject, format!("{path} on this machine: {why}")),
+        },
+        Some((_, variable)) if std::env::var_os(variable).is_none() => {
+            warning(subject, format!("the variable {variable} is not set here"))
+        }
+        _ => ok(subject, format!("{reference} is there")),
     }
 }
 
@@ -286,6 +294,17 @@ listen = "127.0.0.1:8080"
         assert!(levels(&project).contains(&secret));
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
         assert!(!levels(&project).contains(&secret));
+    }
+
+    #[test]
+    fn secrets_of_sources_are_looked_for_too() {
+        let project = project();
+        let source = "[metrics.sources.p]\ntype = \"prometheus\"\nurl = \"http://127.0.0.1:9\"\n\
+                      bearer = { secret = \"file:/nonexistent/a\" }\n\
+                      headers = { X = { secret = \"env:RIPCORD_NO_SUCH_VARIABLE\" }, Y = \"z\" }\n";
+        fs::write(project.path().join("ripcord.toml"), format!("{CONFIG}{source}")).unwrap();
+        let warned = ("secret of source p".to_owned(), Level::Warning);
+        assert_eq!(levels(&project).iter().filter(|found| **found == warned).count(), 2);
     }
 
     #[test]

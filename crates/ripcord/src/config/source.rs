@@ -121,6 +121,15 @@ impl Source {
         })
     }
 
+    /// The references to the secrets that it needs.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let headers = self.headers.values().filter_map(|value| match value {
+            Variable::Secret(reference) => Some(reference.as_str()),
+            Variable::Plain(_) => None,
+        });
+        headers.chain(self.bearer.iter().map(|bearer| bearer.get_ref().reference()))
+    }
+
     fn all_headers(&self, secret: ReadSecret<'_>) -> Result<BTreeMap<String, String>, String> {
         let mut headers = BTreeMap::new();
         for (name, value) in &self.headers {
