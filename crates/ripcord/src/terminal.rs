@@ -4,13 +4,35 @@
 use crate::failure::{Code, Failure};
 use anstyle::{AnsiColor, Style};
 use ripcord_core::report::{Line, Mark};
-use std::io::Write;
+use std::io::{IsTerminal as _, Write as _};
 
 /// Prints data.
 pub(crate) fn print(text: &str) {
     // A closed pipe ends the talk, not the work.
     drop(writeln!(anstream::stdout().lock(), "{text}"));
 }
+
+/// Shows data in the place of what was shown before, where that is a terminal.
+pub(crate) fn redraw(text: &str) {
+    let mut stdout = anstream::stdout().lock();
+    if std::io::stdout().is_terminal() {
+        // To the upper left, and away with everything from there on.
+        drop(write!(stdout, "\u{1b}[H\u{1b}[2J"));
+    }
+    drop(writeln!(stdout, "{text}"));
+    drop(stdout.flush());
+}
+
+/// How wide the terminal is; the usual width where there is none.
+pub(crate) fn width() -> usize {
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let seen = || rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    let columns = said.or_else(|| seen().map(|size| usize::from(size.ws_col)));
+    columns.filter(|columns| *columns > 0).unwrap_or(WIDTH)
+}
+
+/// The usual width of a terminal.
+const WIDTH: usize = 100;
 
 /// Says something to the person who watches.
 pub(crate) fn say(text: &str) {
@@ -48,7 +70,8 @@ pub(crate) fn look(mark: Mark) -> (&'static str, Style) {
     }
 }
 
-fn colour(colour: AnsiColor) -> Style {
+/// Text of this colour.
+pub(crate) fn colour(colour: AnsiColor) -> Style {
     Style::new().fg_color(Some(colour.into()))
 }
 

@@ -43,6 +43,11 @@ impl Context {
         Client::of(&self.state())
     }
 
+    /// The environment, if one was named.
+    pub(crate) fn environment_named(&self) -> Option<&str> {
+        self.environment.as_deref()
+    }
+
     /// The environment that was named, or the only one.
     pub(crate) fn environment(&self) -> Result<String, Failure> {
         if let Some(name) = &self.environment {

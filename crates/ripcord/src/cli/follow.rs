@@ -5,7 +5,7 @@ use crate::controller::Phase;
 use crate::failure::{Code, Failure};
 use crate::terminal;
 use ripcord_core::plan::Plan;
-use ripcord_core::report;
+use ripcord_core::report::Story;
 use ripcord_core::run::{Entry, Event, Outcome, Subject};
 use std::time::{Duration, Instant};
 
@@ -35,9 +35,13 @@ pub(crate) fn follow(
     let mut after = after;
     let mut away = 0;
     let mut asked = None;
+    let mut story = Story::new(false);
     loop {
-        let entries = match client.entries(environment, after, 1_000) {
-            Ok(entries) => entries,
+        let answered = client
+            .entries(environment, after, 1_000)
+            .and_then(|entries| Ok((entries, client.status(environment)?)));
+        let (entries, status) = match answered {
+            Ok(answered) => answered,
             Err(failure) if failure.code == Code::NoController && away < AWAY_MAX => {
                 away += 1;
                 std::thread::sleep(Duration::from_millis(500));
@@ -49,7 +53,7 @@ pub(crate) fn follow(
         let news = !entries.is_empty();
         for entry in entries {
             after = entry.sequence;
-            if tell && let Some(line) = report::line(&entry, Some(plan)) {
+            if tell && let Some(line) = story.tell(&entry, Some(plan)) {
                 terminal::story(&line);
             }
             if let Some(outcome) = outcome(&entry, plan) {
@@ -59,7 +63,6 @@ pub(crate) fn follow(
         if news {
             continue;
         }
-        let status = client.status(environment)?;
         let Some(operation) = status.operation.filter(|o| o.plan == plan.id) else { continue };
         match operation.phase {
             Phase::Undecided | Phase::Degraded | Phase::NeedsOperator => {

@@ -5,7 +5,7 @@ use crate::failure::{Code, Failure};
 use crate::terminal;
 use clap::Subcommand;
 use ripcord_core::plan::Plan;
-use ripcord_core::report;
+use ripcord_core::report::Story;
 use ripcord_core::run::{Event, Subject};
 use ripcord_ledger::{Anchor, LedgerReader};
 use serde_json::json;
@@ -29,6 +29,9 @@ enum Verb {
         /// Only the last so many
         #[arg(long, value_name = "NUMBER")]
         last: Option<usize>,
+        /// Also what hardly changes, such as each count of a comparison
+        #[arg(long)]
+        verbose: bool,
     },
     /// Check the hash chain and the anchors known from outside
     Verify {
@@ -41,7 +44,9 @@ enum Verb {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let reader = LedgerReader::open(&context.state())?;
     match &args.verb {
-        Verb::Log { after, last } => log(&reader, *after, *last, context),
+        Verb::Log { after, last, verbose } => {
+            log(&reader, *after, *last, Story::new(*verbose), context)
+        }
         Verb::Verify { anchor } => verify(&reader, anchor.as_ref(), context),
     }
 }
@@ -50,6 +55,7 @@ fn log(
     reader: &LedgerReader,
     after: u64,
     last: Option<usize>,
+    mut story: Story,
     context: &Context,
 ) -> Result<(), Failure> {
     let entries = reader.all_entries(0)?;
@@ -59,10 +65,10 @@ fn log(
         if let Event::PlanStarted { plan } = &entry.event {
             plans.insert(plan.id.to_string(), Plan::clone(plan));
         }
-        if entry.sequence <= after {
-            continue;
-        }
         if context.json {
+            if entry.sequence <= after {
+                continue;
+            }
             let text = serde_json::to_string(entry)
                 .map_err(|error| Failure::new(Code::Bug, error.to_string()))?;
             lines.push(text);
@@ -72,7 +78,9 @@ fn log(
             Subject::Plan { plan, .. } => plans.get(plan.as_str()),
             _ => None,
         };
-        if let Some(line) = report::line(entry, plan) {
+        // What is not shown is told all the same: later lines add it up.
+        let line = story.tell(entry, plan).filter(|_| entry.sequence > after);
+        if let Some(line) = line {
             let (sign, _) = terminal::look(line.mark);
             let time = line.at.strftime("%Y-%m-%d %H:%M:%S%.3f");
             lines.push(format!("{:>5}  {time}  {sign} {}", entry.sequence, line.text));

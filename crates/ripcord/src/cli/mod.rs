@@ -3,6 +3,7 @@
 
 mod apply;
 mod bench;
+mod chart;
 mod check;
 mod context;
 mod db;
@@ -11,14 +12,17 @@ mod deploy;
 mod follow;
 mod hidden;
 mod init;
+mod judge;
 mod ledger;
 mod maintenance;
 mod plan;
 mod release;
 mod request;
 mod rollback;
+mod rollout;
 mod serve;
 mod status;
+mod words;
 
 pub(crate) use context::Context;
 pub(crate) use follow::{Ended, follow};
@@ -83,6 +87,7 @@ enum Verb {
     Rollback(rollback::Args),
     Maintenance(maintenance::Args),
     Db(db::Args),
+    Judge(judge::Args),
     Ledger(ledger::Args),
     #[command(hide = true)]
     Instance(hidden::Instance),
@@ -130,6 +135,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Instance(args) => return Ok(hidden::instance(&args)),
         Verb::Exec(args) => return Ok(hidden::exec(&args)),
         Verb::Shop(args) => return Ok(hidden::shop(args)),
+        Verb::Judge(args) => return judge::run(&args, context),
         Verb::Db(args) => return db::run(args, context),
         Verb::Proxy(args) => hidden::proxy(args)?,
         Verb::Demo(args) => demo::run(&args, context)?,

@@ -1,6 +1,7 @@
 //! `ripcord status`.
 
 use crate::cli::context::Context;
+use crate::cli::rollout;
 use crate::controller::{Operation, Phase, Status};
 use crate::failure::{Code, Failure};
 use crate::terminal;
@@ -14,7 +15,7 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Show what serves, what runs, and the way back
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Look again until interrupted, and print what changed
+    /// Look again until interrupted: a terminal is drawn anew, elsewhere what changed is printed
     #[arg(long)]
     watch: bool,
 }
@@ -29,20 +30,25 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             serde_json::to_string(&status)
                 .map_err(|error| Failure::new(Code::Bug, error.to_string()))?
         } else {
-            render(&status)
+            render(&status, terminal::width())
         };
-        if text != shown {
-            terminal::print(&text);
-            shown = text;
-        }
         if !args.watch {
+            terminal::print(&text);
             return Ok(());
+        }
+        if text != shown {
+            if context.json {
+                terminal::print(&text)
+            } else {
+                terminal::redraw(&text)
+            }
+            shown = text;
         }
         std::thread::sleep(EVERY);
     }
 }
 
-fn render(status: &Status) -> String {
+fn render(status: &Status, width: usize) -> String {
     let mut rows: Vec<(&str, String)> = vec![
         ("environment", format!("{} (generation {})", status.environment, status.generation)),
         ("live", or_none(status.live.as_ref())),
@@ -84,9 +90,13 @@ fn render(status: &Status) -> String {
     if let Some(problem) = &status.problem {
         rows.push(("PROBLEM", problem.clone()));
     }
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| format!("{name:<width$}  {value}");
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    let widest = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let line = |(name, value): &(&str, String)| format!("{name:<widest$}  {value}");
+    let mut text = rows.iter().map(line).collect::<Vec<_>>().join("\n");
+    if let Some(rollout) = status.operation.as_ref().and_then(|one| one.rollout.as_ref()) {
+        text = format!("{text}\n\n{}", rollout::render(rollout, width));
+    }
+    text
 }
 
 fn running(operation: &Operation) -> String {

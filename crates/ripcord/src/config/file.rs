@@ -136,7 +136,8 @@ impl Config {
     }
 }
 
-fn read(path: &Path, name: &str) -> Result<String, Failure> {
+/// The text of a file, within bounds.
+pub(super) fn read(path: &Path, name: &str) -> Result<String, Failure> {
     let unreadable = |why: String| Failure::new(Code::ConfigUnreadable, format!("{name} {why}"));
     let file = File::open(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => {

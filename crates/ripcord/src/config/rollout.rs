@@ -56,7 +56,14 @@ fn steps(environment: &Environment) -> Vec<CanaryStep> {
 pub(super) fn judge(environment: &Environment, error_floor: u16) -> JudgePolicy {
     let usual =
         JudgePolicy { error_floor_ppm: u32::from(error_floor) * 100, ..JudgePolicy::default() };
-    let Some(judge) = written(environment.judge.as_ref()) else { return usual };
+    match written(environment.judge.as_ref()) {
+        Some(judge) => rules(judge, usual),
+        None => usual,
+    }
+}
+
+/// The rules that somebody wrote; what they left out is as usual.
+pub(super) fn rules(judge: &Judge, usual: JudgePolicy) -> JudgePolicy {
     let compares = |what: Compared| {
         written(judge.metrics.as_ref()).is_none_or(|metrics| metrics.contains(&what))
     };

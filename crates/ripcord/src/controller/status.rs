@@ -9,8 +9,9 @@ use ripcord_core::model::{
     Authorities, Environment, EnvironmentName, Generation, PlanId, ReleaseId, TrafficState,
 };
 use ripcord_core::plan::{Intent, Plan};
+use ripcord_core::report::Rollout;
 use ripcord_core::run::next::Hold;
-use ripcord_core::run::{History, Next, Outcome, Progress, StepState, next, replay};
+use ripcord_core::run::{Entry, History, Next, Outcome, Progress, StepState, next, replay};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -73,6 +74,9 @@ pub(crate) struct Operation {
     /// How many steps are done, and of how many.
     pub(crate) steps_done: usize,
     pub(crate) steps: usize,
+    /// Where its canary stands, while two releases share the requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rollout: Option<Rollout>,
 }
 
 /// What a plan is at.
@@ -120,7 +124,7 @@ impl Controller {
             Some(Running { plan, entries, .. }) => {
                 let progress = replay(entries)
                     .map_err(|error| Failure::new(Code::LedgerDamaged, error.to_string()))?;
-                operation(plan, &progress, &past.history)
+                operation(plan, entries, &progress, &past.history)
             }
             None => None,
         };
@@ -161,7 +165,12 @@ impl Controller {
     }
 }
 
-fn operation(plan: &Plan, progress: &Progress, history: &History) -> Option<Operation> {
+fn operation(
+    plan: &Plan,
+    entries: &[Entry],
+    progress: &Progress,
+    history: &History,
+) -> Option<Operation> {
     let begun = history.operations.iter().rev().find(|operation| operation.plan == plan.id)?;
     let done = |state: &StepState| matches!(state, StepState::Succeeded);
     let (phase, doing) = match next(plan, progress) {
@@ -189,6 +198,7 @@ fn operation(plan: &Plan, progress: &Progress, history: &History) -> Option<Oper
         doing,
         steps_done: progress.states.values().filter(|state| done(state)).count(),
         steps: plan.steps.len(),
+        rollout: Rollout::of(plan, progress, entries),
     })
 }
 

@@ -4,7 +4,7 @@ use crate::site::RIPCORD;
 use expect_test::expect_file;
 use std::process::Command;
 
-const COMMANDS: [&[&str]; 23] = [
+const COMMANDS: [&[&str]; 24] = [
     &[],
     &["demo"],
     &["init"],
@@ -26,6 +26,7 @@ const COMMANDS: [&[&str]; 23] = [
     &["retry"],
     &["rollback"],
     &["maintenance"],
+    &["judge"],
     &["ledger", "log"],
     &["ledger", "verify"],
 ];

@@ -8,6 +8,7 @@ mod demo;
 mod help;
 mod init;
 mod journeys;
+mod judge;
 mod kills;
 mod many;
 mod pruning;
