@@ -37,6 +37,8 @@ pub struct Runner<'a> {
     /// How often the lease of the plan's traffic is renewed, if it ever has one.
     tend_every_ms: Option<Millis>,
     tended_ms: Cell<Option<Millis>>,
+    /// A renewal found that the lease had ended, and nobody has dealt with that yet.
+    lapsed: Cell<bool>,
 }
 
 /// The journal as far as it was read.
@@ -93,6 +95,7 @@ impl<'a> Runner<'a> {
             seen: RefCell::default(),
             tend_every_ms: shortest_lease_ms(plan).map(|lease_ms| lease_ms / 5),
             tended_ms: Cell::new(None),
+            lapsed: Cell::new(false),
         }
     }
 
@@ -288,13 +291,12 @@ impl<'a> Runner<'a> {
     }
 
     /// Lets the proxy know that somebody watches, if it is time again. For whoever waits while a
-    /// plan holds; the runner itself does so while it runs. None: it was not asked, or did not
-    /// answer.
-    pub fn tend(&self) -> Option<Renewal> {
-        let every_ms = self.tend_every_ms?;
+    /// plan holds; the runner itself does so while it runs.
+    pub fn tend(&self) {
+        let Some(every_ms) = self.tend_every_ms else { return };
         let now_ms = self.world.clock.monotonic_ms();
         if self.tended_ms.get().is_some_and(|last| now_ms.saturating_sub(last) < every_ms) {
-            return None;
+            return;
         }
         self.tended_ms.set(Some(now_ms));
         let ticket = Ticket {
@@ -304,7 +306,15 @@ impl<'a> Runner<'a> {
             deadline_ms: every_ms,
             stop: self.shutdown,
         };
-        self.world.traffic.renew(&ticket).ok()
+        // A proxy that does not answer is asked again; its lease runs on meanwhile.
+        if let Ok(Renewal::Lapsed) = self.world.traffic.renew(&ticket) {
+            self.lapsed.set(true);
+        }
+    }
+
+    /// Whether the lease had ended since this was last asked.
+    pub(crate) fn lapsed(&self) -> bool {
+        self.lapsed.take()
     }
 
     pub(crate) fn append(&self, step: StepId, event: Event) -> Result<()> {

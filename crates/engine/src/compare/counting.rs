@@ -33,6 +33,18 @@ impl Counting {
         }
     }
 
+    /// The first period of this comparison: the oldest that the journal has, or, before it has one,
+    /// the first after traffic last went to one release alone. What the same two did in an earlier
+    /// plan, which perhaps took one of them back, is no evidence in this one.
+    fn first(&self, periods: &Periods, (canary, stable): (&ReleaseId, &ReleaseId)) -> u64 {
+        let known = self.known.keys().filter(|(epoch, _)| *epoch == periods.epoch);
+        let apart = |period: &&Period| !is_between(period, canary, stable);
+        let alone = periods.periods.iter().rev().find(apart);
+        known.map(|(_, period)| *period).min().unwrap_or_else(|| {
+            alone.map_or(0, |alone| alone.number.saturating_add(1))
+        })
+    }
+
     /// What is new of the periods that divide between these two alone. Requests in flight beyond
     /// the bucket `cap` count as answered in it.
     pub(crate) fn news(
@@ -42,10 +54,10 @@ impl Counting {
         cap: Option<u16>,
         at_ms: Millis,
     ) -> Vec<Counted> {
+        let first = self.first(periods, (canary, stable));
         let of = |period: &Period| {
             let weight = period.split.share(canary);
-            let between_both = weight > 0 && weight + period.split.share(stable) == WHOLE;
-            if !between_both || weight == WHOLE {
+            if period.number < first || !is_between(period, canary, stable) {
                 return None;
             }
             let known = self.known.get(&(periods.epoch, period.number));
@@ -60,6 +72,12 @@ impl Counting {
         };
         periods.periods.iter().filter_map(of).collect()
     }
+}
+
+/// Whether a period divides between these two, and between nobody else.
+fn is_between(period: &Period, canary: &ReleaseId, stable: &ReleaseId) -> bool {
+    let weight = period.split.share(canary);
+    weight > 0 && weight < WHOLE && weight + period.split.share(stable) == WHOLE
 }
 
 /// What stable's latency was in the periods before the canary got anything.
@@ -164,6 +182,24 @@ mod tests {
         // A proxy that began anew counts from zero, and all of it is new.
         let anew = Periods { epoch: 2, ..first };
         assert_eq!(news(&counting, &anew), [(500, counts(10, 1, &[(3, 8), (5, 2)]))]);
+    }
+
+    #[test]
+    fn what_was_seen_in_an_earlier_plan_counts_no_more() {
+        let mut periods = periods(500, counts(10, 9, &[]), &[]);
+        let shared = periods.periods[0].clone();
+        let alone = Period { number: 4, split: Split::all_to(&"v1".into()), ..Period::default() };
+        periods.periods.push(alone);
+        assert_eq!(news(&Counting::default(), &periods), []);
+        let arms = [("v2".into(), Arm { counts: counts(3, 0, &[]), ..Arm::default() })].into();
+        periods.periods.push(Period { number: 5, arms, ..shared });
+        assert_eq!(news(&Counting::default(), &periods), [(500, counts(3, 0, &[]))]);
+        // A lapse within a plan: what the journal has a part of belongs to it.
+        let mut counting = Counting::default();
+        let tick = Tick { canary: counts(6, 5, &[]), weight: 500, ..Tick::default() };
+        counting.journaled(1, 3, &tick);
+        let both = [(500, counts(4, 4, &[])), (500, counts(3, 0, &[]))];
+        assert_eq!(news(&counting, &periods), both);
     }
 
     #[test]

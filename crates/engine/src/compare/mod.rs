@@ -12,13 +12,13 @@ use crate::failure::Failure;
 use crate::signs::Signs;
 use crate::ticket::Ticket;
 use crate::watched::Watched;
-use crate::world::{Periods, Renewal};
+use crate::world::Periods;
 use counting::{Counted, Counting, usual};
 use external::External;
 use ripcord_core::analysis::{Assessment, Judge, JudgeMode, OnBlind, Reference, Verdict};
 use ripcord_core::model::ids::Millis;
 use ripcord_core::plan::{Analysis, Effect, Until};
-use ripcord_core::run::{Event, FailureKind, Observation, Progress, Receipt};
+use ripcord_core::run::{Event, FailureKind, Observation, Progress, Receipt, hear};
 use stopwatch::Stopwatch;
 
 /// How often the counts are read. With the writing of the decision and the proxy's own work,
@@ -55,17 +55,12 @@ impl<'r, 'a> Comparison<'r, 'a> {
         let mut judge = Judge::new(&analysis.judge, &analysis.canary, &analysis.stable);
         let mut at_ms = 0;
         for observation in runner.evidence() {
-            match observation {
-                Observation::Reference { reference } => judge.refer(reference),
-                Observation::Sampled { sample } => judge.sample(&sample),
-                Observation::Judged { epoch, period, tick, .. } => {
-                    counting.journaled(epoch, period, &tick);
-                    at_ms = at_ms.max(tick.at_ms);
-                    // What the journal holds was taken before.
-                    drop(judge.tick(&tick));
-                }
-                _ => {}
+            if let Observation::Judged { epoch, period, tick, .. } = &observation {
+                counting.journaled(*epoch, *period, tick);
+                at_ms = at_ms.max(tick.at_ms);
             }
+            // What the journal holds was taken before.
+            drop(hear(&mut judge, &observation));
         }
         let (elapsed_ms, ..) = progress.watched.get(&ticket.step).copied().unwrap_or_default();
         let clock = Stopwatch::new(at_ms, elapsed_ms, runner.world.clock.monotonic_ms());
@@ -93,6 +88,10 @@ impl<'r, 'a> Comparison<'r, 'a> {
 
     /// Compares until there is a reason to stop.
     pub(crate) fn run(mut self) -> Result<Watched, ExecuteError> {
+        // Before anything is divided anew: a lapse that nobody saw is to be written down.
+        if let Some(failure) = self.keep_lease()? {
+            return Ok(Watched::Failed(failure));
+        }
         if let Err(failure) = self.ensure_traffic() {
             return Ok(Watched::Failed(failure));
         }
@@ -147,12 +146,22 @@ impl<'r, 'a> Comparison<'r, 'a> {
             return Ok(Assessment::undecided(&bad.to_string()));
         }
         let assessment = judge.assess(at_ms);
-        let decides = matches!(assessment.verdict, Verdict::GoBack { .. }) || assessment.promotable;
+        let decides = self.decides(&assessment);
         if !news.is_empty() && (all || decides || self.clock.journal_is_due()) {
             self.journal(news, &assessment)?;
             self.judge = judge;
         }
         Ok(assessment)
+    }
+
+    /// Whether what is seen now ends the step, so that it must be in the journal before that does.
+    /// Evidence that ends nothing is journaled in its own time, however long it stands.
+    fn decides(&self, now: &Assessment) -> bool {
+        let found_before = self.analysis.judge.mode == JudgeMode::Observe && self.would_go_back;
+        match now.verdict {
+            Verdict::GoBack { .. } => !found_before,
+            _ => now.promotable && matches!(self.analysis.until, Until::Judged { .. }),
+        }
     }
 
     fn journal(&mut self, news: Vec<Counted>, now: &Assessment) -> Result<(), ExecuteError> {
@@ -266,7 +275,8 @@ impl<'r, 'a> Comparison<'r, 'a> {
 
     /// Renews the lease; where it has ended, traffic is divided anew, but not without end.
     fn keep_lease(&mut self) -> Result<Option<Failure>, ExecuteError> {
-        if self.runner.tend() != Some(Renewal::Lapsed) {
+        self.runner.tend();
+        if !self.runner.lapsed() {
             return Ok(None);
         }
         self.lapses += 1;

@@ -5,6 +5,10 @@ use ripcord_core::model::ids::Millis;
 /// How often the journal hears of counts at first, while nothing speaks against the release.
 const JOURNAL_MS: Millis = 1_000;
 
+/// How long it may hear nothing at most: the judge bets anew from time to time, and what is merged
+/// over such a moment counts as if it came after it.
+const JOURNAL_MS_MAX: Millis = 300_000;
+
 /// The times of one comparison.
 #[expect(clippy::struct_field_names, reason = "a unit belongs to every time")]
 #[derive(Debug, Clone, Copy)]
@@ -48,9 +52,10 @@ impl Stopwatch {
         self.elapsed_ms
     }
 
-    /// A long watch is journaled less and less often: some fifty entries for any length.
+    /// A long watch is journaled less and less often: some fifty entries for an hour.
     pub(super) fn journal_is_due(&self) -> bool {
-        self.at_ms >= self.journaled_ms + JOURNAL_MS.max(self.journaled_ms / 10)
+        let gap_ms = (self.journaled_ms / 10).clamp(JOURNAL_MS, JOURNAL_MS_MAX);
+        self.at_ms >= self.journaled_ms + gap_ms
     }
 
     /// The journal has heard of counts.

@@ -18,6 +18,45 @@ enum Journey {
     TakenBack,
     /// A rollback over the destructive migration.
     Rollback,
+    /// A canary that goes well.
+    Canary,
+    /// A canary that is found bad while it is compared.
+    CanaryBack,
+}
+
+impl Journey {
+    /// The shop's release that it is about.
+    fn release(self) -> &'static str {
+        match self {
+            Journey::Deploy | Journey::TakenBack | Journey::Rollback => "v3-bad-answers",
+            Journey::Canary | Journey::CanaryBack => "v3-bad-canary",
+        }
+    }
+
+    fn configure(self, text: String) -> String {
+        let canary = |steps: &str| {
+            let judge = "[environments.test.judge]\nmetrics = [\"errors\"]\n";
+            format!("{text}strategy = \"canary\"\nsteps = [{steps}]\nlease = \"5s\"\n{judge}")
+        };
+        match self {
+            Journey::Deploy | Journey::Rollback => text,
+            Journey::TakenBack => text.replace("bake = \"0s\"", "bake = \"20s\""),
+            Journey::Canary => canary(r#""20%", "pause 100ms", "60%", "pause 100ms""#),
+            Journey::CanaryBack => canary(r#""50%", "analysis 1m""#),
+        }
+    }
+
+    /// How its release answers.
+    fn answers(self) -> &'static str {
+        match self {
+            Journey::Deploy | Journey::Rollback | Journey::Canary => {
+                r#"{"banner":"gifts","page_size":20}"#
+            }
+            Journey::TakenBack | Journey::CanaryBack => {
+                r#"{"banner":"bad","page_size":20,"faults":{"error_percent":40.0}}"#
+            }
+        }
+    }
 }
 
 /// More entries than any of these journeys writes.
@@ -39,11 +78,27 @@ fn scenario_49_crash_at_every_step_of_a_rollback() {
 }
 
 #[test]
+fn scenario_49_crash_at_every_step_of_a_canary() {
+    pull_the_plug(Journey::Canary, 5);
+}
+
+#[test]
+fn scenario_49_crash_at_every_step_of_a_canary_going_back() {
+    pull_the_plug(Journey::CanaryBack, 5);
+}
+
+#[test]
 fn soak_crash_before_and_after_every_entry() {
     if std::env::var("RIPCORD_SOAK_MINUTES").is_err() {
         return;
     }
-    for journey in [Journey::Deploy, Journey::TakenBack, Journey::Rollback] {
+    for journey in [
+        Journey::Deploy,
+        Journey::TakenBack,
+        Journey::Rollback,
+        Journey::Canary,
+        Journey::CanaryBack,
+    ] {
         pull_the_plug(journey, 1);
     }
 }
@@ -55,14 +110,8 @@ fn pull_the_plug(journey: Journey, stride: usize) {
     site.serve();
     site.deploy("v1-good");
     let stable = site.deploy("v2-additive");
-    site.dress_with("v3-bad-answers", |text| match journey {
-        Journey::TakenBack => text.replace("bake = \"0s\"", "bake = \"20s\""),
-        Journey::Deploy | Journey::Rollback => text,
-    });
-    let calm = r#"{"banner":"gifts","page_size":20}"#;
-    let bad = r#"{"banner":"bad","page_size":20,"faults":{"error_percent":40.0}}"#;
-    let config = if journey == Journey::TakenBack { bad } else { calm };
-    fs::write(site.project().join("shop.json"), config).unwrap();
+    site.dress_with(journey.release(), |text| journey.configure(text));
+    fs::write(site.project().join("shop.json"), journey.answers()).unwrap();
     let release = site.freeze();
     let load = site.load(60);
     let places = (1..=ENTRIES_MAX)
@@ -78,7 +127,9 @@ fn pull_the_plug(journey: Journey, stride: usize) {
         site.serve_with(&[], &[("RIPCORD_CRASH", &place)]);
         let began = match journey {
             Journey::Rollback => site.run(&["rollback", "--detach"]),
-            Journey::Deploy | Journey::TakenBack => site.run(&["retry", &release, "--detach"]),
+            Journey::Deploy | Journey::TakenBack | Journey::Canary | Journey::CanaryBack => {
+                site.run(&["retry", &release, "--detach"])
+            }
         };
         assert!(began.code == 0 || began.code == 6, "{place}: {began:?}");
         let crashed = crashes_or_ends(&mut site);
