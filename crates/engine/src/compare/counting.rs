@@ -40,9 +40,10 @@ impl Counting {
         let known = self.known.keys().filter(|(epoch, _)| *epoch == periods.epoch);
         let apart = |period: &&Period| !is_between(period, canary, stable);
         let alone = periods.periods.iter().rev().find(apart);
-        known.map(|(_, period)| *period).min().unwrap_or_else(|| {
-            alone.map_or(0, |alone| alone.number.saturating_add(1))
-        })
+        known
+            .map(|(_, period)| *period)
+            .min()
+            .unwrap_or_else(|| alone.map_or(0, |alone| alone.number.saturating_add(1)))
     }
 
     /// What is new of the periods that divide between these two alone. Requests in flight beyond
