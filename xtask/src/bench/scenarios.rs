@@ -124,13 +124,13 @@ fn users(effort: Effort, report: &mut Report, row: &mut impl FnMut(&str, &Summar
 fn turning_bad(effort: Effort, report: &mut Report, row: &mut impl FnMut(&str, &Summary)) {
     let good = effort.requests(120 * MINUTE);
     let mut segments = steady(good, 500, 0.01, 0.01);
-    segments.extend(steady(200_000, 500, 0.01, 0.05));
+    segments.extend(steady(30_000, 500, 0.01, 0.05));
     let found = watch(&segments, effort.runs(RUNS));
     let found = found.since(good);
     let name = "errors x5 after two good hours, requests from then on";
     row(name, &found);
     // One in a hundred may have been taken back while it was good.
-    report.at_most(&format!("not found in 200,000 requests, {name}"), 1.0 - found.share(), 0.02);
+    report.at_most(&format!("not found in 30,000 requests, {name}"), 1.0 - found.share(), 0.02);
 }
 
 /// A canary that gets a sixth more than its weight says, for whatever reason.
