@@ -134,7 +134,7 @@ impl ProcessPlatform {
     }
 
     /// What an instance runs, as the template says now.
-    fn spec(&self, part: &Part, number: u32, port: Option<u16>) -> Result<UnitSpec> {
+    fn spec(&self, part: &Part, number: u32, listen: Option<u16>) -> Result<UnitSpec> {
         let mut template = (self.options.template)(&part.release).map_err(Failure::Definite)?;
         let command = match &part.role {
             None => template.command,
@@ -146,8 +146,8 @@ impl ProcessPlatform {
             command,
             working_directory: template.working_directory,
             environment: template.environment,
-            port,
-            health: port.map(|_| template.health),
+            port: listen,
+            health: listen.map(|_| template.health),
             stop_ms: template.stop_ms,
             limits: template.limits,
             log: self.options.logs.join(part.log_name(number)),
@@ -163,12 +163,12 @@ impl ProcessPlatform {
         // What a killed shim left may still have the port.
         unit.clear();
         let before = unit.spec();
-        let port = match before.as_ref().and_then(|spec| spec.port) {
+        let listen = match before.as_ref().and_then(|spec| spec.port) {
             _ if part.role.is_some() => None,
-            Some(port) if inventory::is_free(port) => Some(port),
+            Some(own) if inventory::is_free(own) => Some(own),
             _ => Some(self.inventory.choose_port()?),
         };
-        let spec = self.spec(part, number, port)?;
+        let spec = self.spec(part, number, listen)?;
         match before {
             None => unit.create(&spec).map_err(failed)?,
             Some(before) if before != spec => unit.write(&spec).map_err(failed)?,

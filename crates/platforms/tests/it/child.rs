@@ -90,7 +90,7 @@ fn work(mode: &str) {
     std::thread::sleep(match mode {
         "brief" => Duration::from_millis(400),
         "tired" => Duration::from_millis(1_300),
-        _ => Duration::from_secs(600),
+        _ => Duration::from_mins(10),
     });
     exit(7);
 }

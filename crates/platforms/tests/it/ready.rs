@@ -65,7 +65,7 @@ fn of_fewer_instances_the_first_in_the_order_of_addresses_remain() {
 
 #[test]
 fn the_first_instances_remain_also_where_stopping_was_interrupted() {
-    let world = World::new("ok");
+    let world = World::with("ok", |template| template.stop_ms = 100);
     world.ensure(4).unwrap();
     let before = world.platform.addresses(&release()).unwrap();
     // Its shim hears nothing, so that stopping it takes seconds.
