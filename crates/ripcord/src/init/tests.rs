@@ -522,7 +522,8 @@ fn links_out_of_the_project_are_not_followed() {
     let root = directory.path().join("shop");
     let outside = directory.path().join("outside");
     fs::create_dir(&outside).unwrap();
-    fs::write(outside.join("Cargo.toml"), "[package]\nname = \"other\"\n").unwrap();
+    let manifest = "[package]\nname = \"other\"\n[[bin]]\nname = \"other\"\n";
+    fs::write(outside.join("Cargo.toml"), manifest).unwrap();
     fs::write(outside.join("a.rs"), "\"/healthz\"").unwrap();
     std::os::unix::fs::symlink(outside.join("Cargo.toml"), root.join("Cargo.toml")).unwrap();
     std::os::unix::fs::symlink(&outside, root.join("src")).unwrap();
