@@ -331,10 +331,13 @@ impl Judge<'_> {
         for process in web {
             *found.entry(process.release.clone()).or_default() += 1;
         }
-        if !expected.live && self.state.wishes.policy.abort_keep_ms != Some(0) {
-            // What was taken back may stay for a while.
-            let stays = found.get(&expected.plan.to).copied().unwrap_or(0);
-            wanted.insert(expected.plan.to.clone(), stays);
+        if !expected.live && expected.plan.intent == Intent::Deploy {
+            // What was taken back may stay for a while, or was there before and is gone.
+            let to = &expected.plan.to;
+            let stays = found.get(to).copied().unwrap_or(0);
+            if stays == 0 || self.state.wishes.policy.abort_keep_ms != Some(0) {
+                wanted.insert(to.clone(), stays);
+            }
             wanted.retain(|_, count| *count > 0);
         }
         let serves = self.state.proxy.live.split.only().cloned();

@@ -20,7 +20,8 @@ const EXCUSED_MS: Millis = 500;
 /// How many users there are.
 const USERS: u64 = 40;
 
-/// One user of so many is a tester, whose requests carry the header `x-tester: yes`.
+/// One user of so many is a tester, whose requests carry the header `x-tester: yes` and the
+/// cookie `tester=yes`.
 const TESTERS: u64 = 8;
 
 /// The users and what became of their requests.
@@ -304,11 +305,14 @@ fn is_tester(id: u64) -> bool {
 
 /// Whether a request carries what a rule asks for.
 fn carries(id: u64, when: &Match) -> bool {
-    let Match::Header { name, value } = when else { return false };
+    let (name, value, known) = match when {
+        Match::Header { name, value } => (name, value, "x-tester"),
+        Match::Cookie { name, value } => (name, value, "tester"),
+    };
     let fits = match value {
         Pattern::Is(text) => text == "yes",
         Pattern::Prefix(text) => "yes".starts_with(text.as_str()),
         Pattern::Present => true,
     };
-    name == "x-tester" && fits && is_tester(id)
+    name == known && fits && is_tester(id)
 }

@@ -4,27 +4,36 @@
 use crate::controller::Sim;
 use crate::fault::{Fault, Schedule};
 use crate::lab::{Answers, NAME, Operator, Wish};
+use crate::metrics::Source;
 use crate::release::{Behaviour, SimRelease};
 use crate::state::State;
+use crate::wishes::Wishes;
 use crate::{checker, tell};
-use ripcord_core::model::ReleaseId;
+use ripcord_core::analysis::{MetricKind, MetricSpec, OnBlind, Thresholds};
 use ripcord_core::model::ids::Millis;
+use ripcord_core::model::{CanaryStep, Match, Pattern, ReleaseId, Share, StickyKey, Strategy};
 use ripcord_core::run::Event;
 use ripcord_engine::control;
 
 /// What a script can say.
 pub const HELP: &str = "\
 release ID [errors N] [takes DURATION] [one-by-one] [never-ready] [dies-after DURATION]
-           [checks-fail] [with SCRIPT]
-policy approve | ask-on-deadline | no-checks | resource NAME | bake, ready, window DURATION
+           [checks-fail] [worker N] [value N] [with SCRIPT]
+policy approve | ask-on-deadline | no-checks | resource NAME
+       bake, ready, window, keep, lease, blind DURATION | keep-for-good | instances N
+       canary [N% | pause [DURATION] | analysis DURATION | route NAME | no-route]... | sticky
+       rolling BATCH DURATION | blue-green | metric NAME from SOURCE | blind-goes-back
+       threshold N% in N windows of DURATION
 plan deploy ID | plan rollback [ID]
 deploy ID [retry] | rollback [ID]
 at ACTION FAULT     strikes in the next run
 run                 until everything is at rest
-abort | pause | resume | promote | retry
+abort | pause | resume | promote | promote-fully | retry | jump STEP
+in DURATION REQUEST   one of these, while it runs
 heal ID | break ID | stop ID | never-ready ID | break-resource NAME | mend-resource
-advance DURATION
-status | ledger";
+source NAME up | down | silent | slow | nonsense
+advance DURATION | alone DURATION
+status | who | ledger";
 
 /// One world and the script that plays in it.
 #[derive(Debug, Default)]
@@ -46,22 +55,24 @@ impl Player {
             ["deploy" | "rollback", ..] => self.begin(&words),
             ["at", action, fault] => self.at(action, fault),
             ["run"] => self.run(),
-            ["abort", reason @ ..] => self.ask(Event::AbortRequested { reason: reason.join(" ") }),
-            ["pause", reason @ ..] => self.ask(Event::Paused { reason: reason.join(" ") }),
-            ["resume"] => self.ask(Event::Resumed),
-            ["promote"] => self.ask(Event::Promoted),
-            ["retry"] => self.ask(Event::Retried),
-            ["advance", duration] => self.advance(duration),
+            ["in", after, request @ ..] => self.ask_in(after, request),
+            ["advance", duration] => self.advance(duration, true),
+            ["alone", duration] => self.advance(duration, false),
             ["status"] => self.sim.with(|state| tell::status(state)),
+            ["who"] => self.sim.with(tell::who),
             ["ledger"] => self.sim.with(|state| tell::ledger(state, 0)),
-            [verb, what @ ..] => self.world(verb, what),
+            ["source", name, behaves] => self.source(name, behaves),
+            [verb, what @ ..] => match request(&words) {
+                Some(event) => self.ask(event),
+                None => self.world(verb, what),
+            },
             [] => String::new(),
         }
     }
 
     fn release(&mut self, id: &str, rest: &[&str]) -> String {
         let mut traits = Behaviour::default();
-        let mut ups = Vec::new();
+        let (mut ups, mut workers) = (Vec::new(), 0);
         let mut words = rest.iter();
         while let Some(word) = words.next() {
             match *word {
@@ -73,6 +84,8 @@ impl Player {
                 "takes" => traits.ready_ms = words.next().and_then(|text| duration(text)),
                 "dies-after" => traits.lives_ms = words.next().and_then(|text| duration(text)),
                 "checks-fail" => traits.checks_pass = false,
+                "worker" => workers = words.next().and_then(|n| n.parse().ok()).unwrap_or(1),
+                "value" => traits.value = words.next().and_then(|n| n.parse().ok()).unwrap_or(0),
                 "with" => {
                     ups.push(words.by_ref().copied().collect::<Vec<_>>().join(" "));
                 }
@@ -83,32 +96,42 @@ impl Player {
         let parent = self.last.replace(id.into());
         self.sim.with(|state| {
             let parent = parent.and_then(|parent| state.releases.get(&parent).cloned());
-            state.add_release(SimRelease::new(id, parent.as_ref(), &ups, traits));
+            let release = SimRelease::new(id, parent.as_ref(), &ups, traits);
+            let release = if workers > 0 { release.with_role("worker", workers) } else { release };
+            state.add_release(release);
         });
         format!("{id} is there")
     }
 
     fn policy(&mut self, words: &[&str]) -> String {
-        self.sim.with(|state| {
-            let wishes = &mut state.wishes;
-            let policy = &mut wishes.policy;
-            match words {
-                ["approve"] => policy.approve = true,
-                ["ask-on-deadline"] => policy.abort_on_deadline = false,
-                ["no-checks"] => policy.checks.clear(),
-                ["resource", name] => wishes.add_resource(name),
-                [what @ ("bake" | "ready" | "window"), text] => {
-                    let Some(ms) = duration(text) else { return format!("`{text}` is no time") };
-                    match *what {
-                        "bake" => policy.bake_ms = ms,
-                        "ready" => policy.ready_ms_max = ms,
-                        _ => policy.rollback_window_ms = ms,
-                    }
-                }
-                other => return format!("policy: what is `{}`?", other.join(" ")),
+        let known = self.sim.with(|state| wants(&mut state.wishes, words));
+        match known {
+            Some(()) => "so be it".to_owned(),
+            None => format!("policy: what is `{}`?", words.join(" ")),
+        }
+    }
+
+    fn source(&self, name: &str, behaves: &str) -> String {
+        let source = match behaves {
+            "up" => Source::Up,
+            "down" => Source::Down,
+            "silent" => Source::Silent,
+            "slow" => Source::Slow,
+            "nonsense" => Source::Nonsense,
+            other => return format!("source: what is `{other}`?"),
+        };
+        self.sim.with(|state| state.set_source(name, source));
+        format!("{name} is {behaves}")
+    }
+
+    fn ask_in(&self, after: &str, words: &[&str]) -> String {
+        match (duration(after), request(words)) {
+            (Some(ms), Some(event)) => {
+                self.sim.with(|state| state.ask_in(ms, event));
+                "ann will".to_owned()
             }
-            "so be it".to_owned()
-        })
+            _ => format!("in: what is `{after} {}`?", words.join(" ")),
+        }
     }
 
     fn plan(&self, words: &[&str]) -> String {
@@ -179,9 +202,18 @@ impl Player {
         }
     }
 
-    fn advance(&self, text: &str) -> String {
+    fn advance(&self, text: &str, watched: bool) -> String {
         let Some(ms) = duration(text) else { return format!("`{text}` is no time") };
-        self.sim.with(|state| state.advance(ms));
+        if !watched {
+            self.sim.with(|state| state.leave_alone(ms));
+            return format!("{text} later, and nobody watched");
+        }
+        let running = self.sim.with(|state| tell::is_running(state));
+        if running {
+            self.sim.start_controller().attend(ms);
+        } else {
+            self.sim.with(|state| state.advance(ms));
+        }
         format!("{text} later")
     }
 
@@ -222,6 +254,112 @@ impl State {
             None => format!("there is no release {id}"),
         }
     }
+}
+
+/// A request that a person can make of what runs.
+fn request(words: &[&str]) -> Option<Event> {
+    Some(match words {
+        ["abort", reason @ ..] => Event::AbortRequested { reason: reason.join(" ") },
+        ["pause", reason @ ..] => Event::Paused { reason: reason.join(" ") },
+        ["resume"] => Event::Resumed,
+        ["promote"] => Event::Promoted,
+        ["promote-fully"] => Event::PromotedFully,
+        ["retry"] => Event::Retried,
+        ["jump", to] => Event::JumpedBack { to: to.parse().ok()? },
+        _ => return None,
+    })
+}
+
+/// Changes what the owner wants; none if that is not understood.
+fn wants(wishes: &mut Wishes, words: &[&str]) -> Option<()> {
+    let policy = &mut wishes.policy;
+    match words {
+        ["approve"] => policy.approve = true,
+        ["ask-on-deadline"] => policy.abort_on_deadline = false,
+        ["no-checks"] => policy.checks.clear(),
+        ["resource", name] => wishes.add_resource(name),
+        ["canary", steps @ ..] => wishes.canary(&steps_of(steps)?, None),
+        ["rolling", batch, pause] => wishes.rolling(batch.parse().ok()?, duration(pause)?),
+        ["blue-green"] => policy.strategy = Strategy::BlueGreen,
+        ["sticky"] => {
+            let Strategy::Canary(canary) = &mut policy.strategy else { return None };
+            canary.sticky = Some(StickyKey::Cookie { name: "release".to_owned() });
+        }
+        ["lease", text] => match &mut policy.strategy {
+            Strategy::Canary(canary) => canary.lease_ms = duration(text)?,
+            Strategy::Rolling(rolling) => rolling.lease_ms = duration(text)?,
+            Strategy::BlueGreen => return None,
+        },
+        ["instances", count] => policy.instances = count.parse().ok()?,
+        ["keep-for-good"] => policy.abort_keep_ms = None,
+        ["blind-goes-back"] => policy.judge.on_blind = OnBlind::GoBack,
+        // Limits alone: without them the comparison would be sooner.
+        ["threshold", percent, "in", windows, "windows", "of", text] => {
+            policy.judge.errors = false;
+            policy.judge.thresholds = Some(Thresholds {
+                max_error_rate_ppm: Some(percent.strip_suffix('%')?.parse::<u32>().ok()? * 10_000),
+                max_p99_ms: None,
+                consecutive: windows.parse().ok()?,
+                window_ms: duration(text)?,
+                slo_ppm: None,
+            });
+        }
+        ["metric", name, "from", source] => policy.judge.external.push(MetricSpec {
+            name: (*name).to_owned(),
+            source: (*source).to_owned(),
+            kind: MetricKind::Counters {
+                errors: "errors".to_owned(),
+                requests: "requests".to_owned(),
+            },
+            every_ms: 200,
+        }),
+        [what, text] => {
+            let ms = duration(text)?;
+            match *what {
+                "bake" => policy.bake_ms = ms,
+                "ready" => policy.ready_ms_max = ms,
+                "window" => policy.rollback_window_ms = ms,
+                "keep" => policy.abort_keep_ms = Some(ms),
+                "blind" => policy.judge.blind_ms_max = ms,
+                _ => return None,
+            }
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// The steps of a canary.
+fn steps_of(words: &[&str]) -> Option<Vec<CanaryStep>> {
+    let mut steps = Vec::new();
+    let mut words = words.iter().peekable();
+    while let Some(word) = words.next() {
+        steps.push(match *word {
+            "pause" => {
+                let ms = words.peek().and_then(|text| duration(text));
+                if ms.is_some() {
+                    words.next();
+                }
+                CanaryStep::Pause(ms)
+            }
+            "analysis" => CanaryStep::Analysis(duration(words.next()?)?),
+            "route" => {
+                let (name, value) = ((*words.next()?).to_owned(), Pattern::Present);
+                let when = if name.starts_with("x-") {
+                    Match::Header { name, value }
+                } else {
+                    Match::Cookie { name, value }
+                };
+                CanaryStep::SetHeaderRoute(Some(when))
+            }
+            "no-route" => CanaryStep::SetHeaderRoute(None),
+            share => {
+                let percent: Share = share.strip_suffix('%')?.parse().ok()?;
+                CanaryStep::SetWeight(percent * 100)
+            }
+        });
+    }
+    Some(steps)
 }
 
 fn wish(words: &[&str]) -> Option<Wish> {

@@ -171,6 +171,7 @@ impl State {
     pub fn set_schedule(&mut self, schedule: Schedule) {
         self.schedule = schedule;
         self.since_ms = self.now_ms;
+        self.proxy.lapses = 0;
         self.actions = 0;
         self.calls = 0;
         self.struck.clear();

@@ -2,7 +2,7 @@
 
 use crate::lab::{NAME, Rest};
 use crate::state::State;
-use ripcord_core::model::PlanId;
+use ripcord_core::model::{PlanId, ReleaseId};
 use ripcord_core::plan::Plan;
 use ripcord_core::report::{Mark, line};
 use ripcord_core::run::{Event, History, Hold, Outcome};
@@ -128,5 +128,32 @@ pub(crate) fn status(state: &State) -> String {
         // Writing into a text cannot fail.
         let _ = writeln!(told, "{label}: {what}");
     }
+    let roles: Vec<String> = state.golden_now().roles.into_iter().map(role).collect();
+    if !roles.is_empty() {
+        let _ = writeln!(told, "roles: {}", roles.join(", "));
+    }
     told.trim_end().to_owned()
+}
+
+fn role((name, count): (String, usize)) -> String {
+    format!("{count} {name}")
+}
+
+/// Who answered since this was last asked, and how many users keep a cookie.
+pub(crate) fn who(state: &mut State) -> String {
+    let sent = std::mem::take(&mut state.clients.sent);
+    let line = |(release, [testers, others]): (ReleaseId, [u64; 2])| {
+        format!("{release}: {testers} requests of testers, {others} of others")
+    };
+    let mut lines: Vec<String> = sent.into_iter().map(line).collect();
+    let cookies = state.clients.cookies.len();
+    if cookies > 0 {
+        lines.push(format!("{cookies} users keep a cookie"));
+    }
+    lines.join("\n")
+}
+
+/// Whether a plan is not over.
+pub(crate) fn is_running(state: &State) -> bool {
+    History::of(&NAME.into(), &state.book.entries).running.is_some()
 }

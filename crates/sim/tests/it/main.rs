@@ -4,7 +4,6 @@ mod control;
 mod disk;
 mod faults;
 mod journeys;
-mod measure;
 mod mutations;
 mod plugs;
 mod scripts;

@@ -42,7 +42,11 @@ fn tries(journey: &Journey, begun: &State, found: &mut dyn FnMut(Run) -> bool) -
 /// The first schedule with which a violation shows, told.
 fn first_violation(off: Option<Protection>) -> (u32, Option<String>) {
     let (mut runs, mut told) = (0, None);
-    for journey in journeys() {
+    for mut journey in journeys() {
+        if off == Some(Protection::BackAtOnce) {
+            // It is the planner's, so the plan begins without it.
+            journey.state.switch_off(Protection::BackAtOnce);
+        }
         let mut begun = journey.begun();
         if let Some(off) = off {
             begun.switch_off(off);

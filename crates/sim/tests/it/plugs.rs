@@ -53,7 +53,9 @@ fn asked_at_every_action() {
 
 #[test]
 fn the_world_fails_at_every_action() {
-    for fault in [Fault::ProxyCrash, Fault::InstanceDies, Fault::IdleGone, Fault::DiskFull] {
+    for fault in
+        [Fault::ProxyCrash, Fault::InstanceDies, Fault::IdleGone, Fault::DiskFull, Fault::Silence]
+    {
         singles(fault, |journey| journey.operator);
     }
 }

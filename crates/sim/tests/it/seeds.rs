@@ -21,14 +21,17 @@ type Coverage = BTreeMap<(StepKind, Fault), u32>;
 
 fn missing(coverage: &Coverage) -> Vec<(StepKind, Fault)> {
     use StepKind::{
-        Approve, Backup, Bake, Config, Flags, Instances, Resource, Schema, Traffic, Verify,
+        Analysis, Approve, Backup, Bake, Config, Flags, Instances, Resource, Role, Schema, Traffic,
+        Verify,
     };
-    let steps =
-        [Backup, Schema, Config, Instances, Traffic, Flags, Resource, Bake, Verify, Approve];
+    let steps = [
+        Backup, Schema, Config, Instances, Role, Traffic, Flags, Resource, Bake, Analysis, Verify,
+        Approve,
+    ];
     let mut wanted = Vec::new();
     for step in steps {
         wanted.extend(Fault::ANYTIME.map(|fault| (step, fault)));
-        let calls = !matches!(step, Bake | Approve);
+        let calls = !matches!(step, Bake | Analysis | Approve);
         if calls {
             wanted.extend(Fault::IN_CALLS.map(|fault| (step, fault)));
         }

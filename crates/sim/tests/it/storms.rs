@@ -1,5 +1,6 @@
 //! Operator storms: many wishes one after the other, sensible or not, each under faults by chance.
 
+use ripcord_core::model::CanaryStep;
 use ripcord_core::run::Outcome;
 use ripcord_sim::prng::Prng;
 use ripcord_sim::{
@@ -44,6 +45,12 @@ fn storm(seed: u64) -> (u32, u32) {
         &["add orders.id; add orders.c1"],
         Behaviour::default(),
     ));
+    let steps = [CanaryStep::SetWeight(3_000), CanaryStep::Pause(Some(300))];
+    match seed % 3 {
+        0 => state.wishes.canary(&steps, None),
+        1 => state.wishes.rolling(1, 100),
+        _ => {}
+    }
     let sim = Sim::of(state);
     let first = Wish::Deploy { release: "v1".into(), retry: false };
     assert!(sim.fulfil(&first, Operator::default()).is_ok(), "seed {seed}");
