@@ -13,32 +13,22 @@ use ripcord_core::run::Entry;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The longest that one request may take; planning may read a large database.
 const REQUEST_MAX: Duration = Duration::from_mins(10);
 
-/// A client of the controller that runs on a state directory.
+/// A client of whichever controller runs on a state directory at the moment: one that follows a
+/// plan outlives a controller.
 pub(crate) struct Client {
     agent: ureq::Agent,
-    contact: Contact,
-    state: String,
+    state: PathBuf,
 }
 
 impl Client {
     /// Finds the controller by what it left in its state directory.
     pub(crate) fn of(state: &Path) -> Result<Client, Failure> {
-        let path = Layout::new(state).contact();
-        let unreachable = |why: String| {
-            Failure::new(Code::NoController, why)
-                .hint("start it with `ripcord serve`, or name its state directory with --state")
-        };
-        let text = fs::read(&path).map_err(|error| {
-            unreachable(format!("no controller runs on {}: {error}", state.display()))
-        })?;
-        let contact: Contact = serde_json::from_slice(&text)
-            .map_err(|error| unreachable(format!("{}: {error}", path.display())))?;
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(REQUEST_MAX))
             .timeout_connect(Some(Duration::from_secs(2)))
@@ -46,7 +36,22 @@ impl Client {
             .max_redirects(0)
             .build()
             .into();
-        Ok(Client { agent, contact, state: state.display().to_string() })
+        let client = Client { agent, state: state.to_owned() };
+        client.contact().map(|_| client)
+    }
+
+    /// What the controller of this moment has left in its state directory.
+    fn contact(&self) -> Result<Contact, Failure> {
+        let path = Layout::new(&self.state).contact();
+        let unreachable = |why: String| {
+            Failure::new(Code::NoController, why)
+                .hint("start it with `ripcord serve`, or name its state directory with --state")
+        };
+        let text = fs::read(&path).map_err(|error| {
+            unreachable(format!("no controller runs on {}: {error}", self.state.display()))
+        })?;
+        serde_json::from_slice(&text)
+            .map_err(|error| unreachable(format!("{}: {error}", path.display())))
     }
 
     pub(crate) fn create_release(&self, release: Release) -> Result<Created, Failure> {
@@ -104,24 +109,28 @@ impl Client {
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let request = self.agent.get(self.url(path)).header("authorization", self.bearer());
-        self.read(request.call())
+        let contact = self.contact()?;
+        let request = self.agent.get(url(&contact, path)).header("authorization", bearer(&contact));
+        self.read(&contact, request.call())
     }
 
     fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
-        let request = self.agent.post(self.url(path)).header("authorization", self.bearer());
-        self.read(request.send_json(body))
+        let contact = self.contact()?;
+        let request =
+            self.agent.post(url(&contact, path)).header("authorization", bearer(&contact));
+        self.read(&contact, request.send_json(body))
     }
 
     fn read<T: DeserializeOwned>(
         &self,
+        contact: &Contact,
         answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<T, Failure> {
         let mut answer = answer.map_err(|error| {
-            let address = self.contact.address;
+            let (state, address) = (self.state.display(), contact.address);
             Failure::new(
                 Code::NoController,
-                format!("the controller of {} at {address} does not answer: {error}", self.state),
+                format!("the controller of {state} at {address} does not answer: {error}"),
             )
             .hint("start it with `ripcord serve`; instances and proxy go on without it")
         })?;
@@ -136,12 +145,12 @@ impl Client {
         let wrong: Wrong = serde_json::from_reader(&mut body).map_err(strange)?;
         Err(wrong.failure)
     }
+}
 
-    fn url(&self, path: &str) -> String {
-        format!("http://{}/v1/{path}", self.contact.address)
-    }
+fn url(contact: &Contact, path: &str) -> String {
+    format!("http://{}/v1/{path}", contact.address)
+}
 
-    fn bearer(&self) -> String {
-        format!("Bearer {}", self.contact.token)
-    }
+fn bearer(contact: &Contact) -> String {
+    format!("Bearer {}", contact.token)
 }

@@ -2,7 +2,7 @@
 
 use crate::api::Client;
 use crate::controller::Phase;
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Failure, Kind};
 use crate::terminal;
 use ripcord_core::plan::Plan;
 use ripcord_core::report::Story;
@@ -42,7 +42,7 @@ pub(crate) fn follow(
             .and_then(|entries| Ok((entries, client.status(environment)?)));
         let (entries, status) = match answered {
             Ok(answered) => answered,
-            Err(failure) if failure.code == Code::NoController && away < AWAY_MAX => {
+            Err(failure) if failure.code.kind() == Kind::Unreachable && away < AWAY_MAX => {
                 away += 1;
                 std::thread::sleep(Duration::from_millis(500));
                 continue;
