@@ -129,7 +129,11 @@ pub(super) fn alter(plan: &Plan<'_>, name: &Name, out: &mut Vec<Sql>) {
     match name.kind {
         Kind::Table | Kind::ForeignTable => table(name, old, new, out),
         Kind::Column | Kind::Attribute => column::alter(plan, name, old, new, out),
-        Kind::Sequence => relation::alter_sequence(name, old, new, out),
+        Kind::Sequence => {
+            // It can belong to a column only when it has the owner of the column's table.
+            privileges::changed(plan, name, old, new, out);
+            return relation::alter_sequence(name, old, new, out);
+        }
         Kind::View => settings::relation(name, old, Some(new), out),
         Kind::MaterializedView => {
             settings::relation(name, old, Some(new), out);

@@ -100,6 +100,7 @@ impl Sql {
 pub fn inverse(before: &Catalogue, after: &Catalogue) -> Inverse {
     let plan = Plan::new(before, after);
     let mut statements = Vec::new();
+    relation::freed(&plan, &mut statements);
     for ((action, name), along) in order::sorted(&plan) {
         match action {
             Action::Drop => remove::remove(&plan, name, &mut statements),

@@ -109,7 +109,9 @@ impl<'a> Graph<'_, 'a> {
                 }
             }
             for need in needs(plan.after, name) {
-                if plan.drops.contains(need) && !old.contains(&need) {
+                // A sequence was freed beforehand.
+                let freed = name.kind == Kind::Sequence && need.kind == Kind::Column;
+                if plan.drops.contains(need) && !old.contains(&need) && !freed {
                     self.edge(node, self.node(Action::Drop, need));
                 }
                 if plan.disturbs(need) && !old.contains(&need) {

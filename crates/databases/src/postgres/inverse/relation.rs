@@ -120,6 +120,17 @@ pub(super) fn owned(name: &Name, sequence: &Object, out: &mut Vec<Sql>) {
     }
 }
 
+/// Sequences that stay are freed from columns that they leave, which may go and take them along.
+pub(super) fn freed(plan: &Plan<'_>, out: &mut Vec<Sql>) {
+    for name in plan.alters.iter().filter(|name| name.kind == Kind::Sequence) {
+        let (Some(old), Some(new)) = (plan.old(name), plan.new_one(name)) else { continue };
+        if new.facts.contains_key("owned_by") && old.text("owned_by") != new.text("owned_by") {
+            let sql = format!("ALTER SEQUENCE {} OWNED BY NONE", name.name);
+            out.push(Sql::new(format!("{name} stands alone"), sql));
+        }
+    }
+}
+
 /// All parameters of a sequence but its type.
 pub(super) fn sequence_options(sequence: &Object) -> String {
     let number = |fact: &str| sequence.number(fact).unwrap_or(1);
@@ -153,8 +164,6 @@ pub(super) fn alter_sequence(name: &Name, old: &Object, new: &Object, out: &mut 
         ));
     }
     if differs("owned_by") {
-        let column = old.text("owned_by").unwrap_or("NONE");
-        let sql = format!("ALTER SEQUENCE {} OWNED BY {column}", name.name);
-        out.push(Sql::new(format!("{name} goes with {column}"), sql));
+        owned(name, old, out);
     }
 }

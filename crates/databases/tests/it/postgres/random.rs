@@ -6,7 +6,7 @@ use super::journey::{read, turn};
 use ripcord_databases::postgres::{SESSION, What, diff, inverse};
 
 /// How many sequences of changes are tried.
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 12;
 
 /// How many statements each has.
 const STATEMENTS: usize = 14;
