@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use ripcord_core::model::{
     Authorities, Environment, EnvironmentName, Generation, PlanId, ReleaseId, TrafficState,
 };
-use ripcord_core::plan::{Intent, Plan};
+use ripcord_core::plan::{Analysis, Effect, Intent, Plan, Step, Until};
 use ripcord_core::report::Rollout;
 use ripcord_core::run::next::Hold;
 use ripcord_core::run::{Entry, History, Next, Outcome, Progress, StepState, next, replay};
@@ -174,7 +174,10 @@ fn operation(
     let begun = history.operations.iter().rev().find(|operation| operation.plan == plan.id)?;
     let done = |state: &StepState| matches!(state, StepState::Succeeded);
     let (phase, doing) = match next(plan, progress) {
-        Next::Do(step) => (Phase::Progressing, step.effect.to_string()),
+        Next::Do(step) => match question(step) {
+            Some(question) => (Phase::AwaitingApproval, question),
+            None => (Phase::Progressing, step.effect.to_string()),
+        },
         Next::Undo(step) => (Phase::GoingBack, format!("taking back «{}»", step.effect)),
         Next::TurnBack(reason) => (Phase::GoingBack, reason.to_string()),
         Next::Hold(Hold::Paused(why)) => (Phase::Paused, why),
@@ -200,6 +203,16 @@ fn operation(
         steps: plan.steps.len(),
         rollout: Rollout::of(plan, progress, entries),
     })
+}
+
+/// What a person is asked while the judge watches on.
+fn question(step: &Step) -> Option<String> {
+    match &step.effect {
+        Effect::Analysis(Analysis { until: Until::Promoted { question }, .. }) => {
+            Some(question.clone())
+        }
+        _ => None,
+    }
 }
 
 fn last(history: &History) -> Option<LastOperation> {
