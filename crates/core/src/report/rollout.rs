@@ -177,11 +177,10 @@ impl Judged {
 
 /// The share of the canary while this step is under way, where it has one below everything.
 fn share(effect: &Effect, canary: &ReleaseId) -> Option<Share> {
-    let state = match effect {
-        Effect::EnsureTraffic { state, .. } | Effect::Analysis(Analysis { traffic: state, .. }) => {
-            state
-        }
-        _ => return None,
+    let (Effect::EnsureTraffic { state, .. } | Effect::Analysis(Analysis { traffic: state, .. })) =
+        effect
+    else {
+        return None;
     };
     let share = state.split.share(canary);
     let divides = share > 0 && state.split.only().is_none();
@@ -249,6 +248,7 @@ mod tests {
     use crate::run::event::Event;
     use crate::run::{Receipt, replay as progress};
     use expect_test::{Expect, expect};
+    use std::fmt::Write as _;
 
     fn check(events: Vec<(StepId, Event)>, expected: &Expect) {
         let plan = plan();
@@ -257,11 +257,11 @@ mod tests {
         let mut said = String::new();
         if let Some(rollout) = Rollout::of(&plan, &progress, &entries) {
             for rung in &rollout.rungs {
-                said.push_str(&format!("{:?} {} {}\n", rung.stands, rung.step, rung.what));
+                writeln!(said, "{:?} {} {}", rung.stands, rung.step, rung.what).unwrap();
             }
             let measured = rollout.measured.map(|share| format!("{share:.3}"));
             let requests: Vec<u64> = rollout.course.iter().map(|point| point.canary).collect();
-            said.push_str(&format!("{} asked, {measured:?}, {requests:?}\n", rollout.asked));
+            writeln!(said, "{} asked, {measured:?}, {requests:?}", rollout.asked).unwrap();
         }
         expected.assert_eq(&said);
     }

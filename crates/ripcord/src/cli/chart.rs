@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn any_number_of_values_fits() {
         let sums =
-            |count: u32, width| columns(&(0..count).collect::<Vec<_>>(), width, |part| part.len());
+            |count: u32, width| columns(&(0..count).collect::<Vec<_>>(), width, <[u32]>::len);
         assert_eq!(sums(3, 10), [1, 1, 1]);
         assert_eq!(sums(10, 3), [3, 3, 4]);
         assert_eq!(sums(0, 3), [0; 0]);

@@ -37,11 +37,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             return Ok(());
         }
         if text != shown {
-            if context.json {
-                terminal::print(&text)
-            } else {
-                terminal::redraw(&text)
-            }
+            let show = if context.json { terminal::print } else { terminal::redraw };
+            show(&text);
             shown = text;
         }
         std::thread::sleep(EVERY);

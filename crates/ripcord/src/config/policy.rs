@@ -33,7 +33,7 @@ pub(crate) fn judge_policy(path: &Path, environment: Option<&str>) -> Result<Jud
     }
     let rules: Rules =
         toml::from_str(&text).map_err(|error| problem::shape(&name, &text, &error))?;
-    Ok(rollout::rules(&rules.judge, JudgePolicy::default()))
+    Ok(rollout::rules(&rules.judge, &JudgePolicy::default()))
 }
 
 #[cfg(test)]

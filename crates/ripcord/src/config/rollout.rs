@@ -57,13 +57,13 @@ pub(super) fn judge(environment: &Environment, error_floor: u16) -> JudgePolicy 
     let usual =
         JudgePolicy { error_floor_ppm: u32::from(error_floor) * 100, ..JudgePolicy::default() };
     match written(environment.judge.as_ref()) {
-        Some(judge) => rules(judge, usual),
+        Some(judge) => rules(judge, &usual),
         None => usual,
     }
 }
 
 /// The rules that somebody wrote; what they left out is as usual.
-pub(super) fn rules(judge: &Judge, usual: JudgePolicy) -> JudgePolicy {
+pub(super) fn rules(judge: &Judge, usual: &JudgePolicy) -> JudgePolicy {
     let compares = |what: Compared| {
         written(judge.metrics.as_ref()).is_none_or(|metrics| metrics.contains(&what))
     };
@@ -97,7 +97,7 @@ pub(super) fn rules(judge: &Judge, usual: JudgePolicy) -> JudgePolicy {
         latency: compares(Compared::Latency),
         thresholds: thresholds(judge),
         external: judge.metric.iter().filter_map(|metric| external(metric.get_ref())).collect(),
-        ..usual
+        ..usual.clone()
     }
 }
 

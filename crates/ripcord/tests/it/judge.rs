@@ -99,6 +99,10 @@ fn judge(record: &str, more: &[&str]) -> Answer {
     }
 }
 
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap()
+}
+
 /// A file of its own, which goes with the directory.
 fn file(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
@@ -114,7 +118,11 @@ fn a_canary_that_fails_is_found_where_it_fails() {
     assert_eq!(found["verdict"], "go_back", "{found}");
     let request = found["request"].as_u64().unwrap();
     assert!((2_001..8_000).contains(&request), "{request}");
-    assert!((found["at"].as_f64().unwrap() - (request as f64 - 1.0) / 100.0).abs() < 1e-9);
+    assert!(
+        (found["at"].as_f64().unwrap() - f64::from(u32::try_from(request).unwrap() - 1) / 100.0)
+            .abs()
+            < 1e-9
+    );
     assert!(found["evidence"]["total"].as_f64() >= found["threshold"].as_f64(), "{found}");
     assert!(found["evidence"]["errors"].as_f64().unwrap() > 100.0, "{found}");
     let lift = &found["lift"];
@@ -131,10 +139,10 @@ fn a_canary_that_fails_is_found_where_it_fails() {
         found["counts"]["canary"]["requests"].as_u64()
             < found["record"]["arms"]["canary"]["requests"].as_u64()
     );
-    let until: String = record.split_inclusive('\n').take(request as usize).collect();
+    let until: String = record.split_inclusive('\n').take(index(request)).collect();
     let same = judge(&until, &[]).expect(4).json();
     assert_eq!((&same["request"], &same["evidence"]), (&found["request"], &found["evidence"]));
-    let before: String = record.split_inclusive('\n').take(request as usize - 1).collect();
+    let before: String = record.split_inclusive('\n').take(index(request) - 1).collect();
     assert_ne!(judge(&before, &[]).json()["verdict"], "go_back", "one request less");
 }
 
@@ -167,7 +175,7 @@ fn a_good_canary_is_promotable_from_some_request_on() {
     let good = judge(&record, &["--burn-in", "10"]).expect(0).json();
     assert_eq!((&good["verdict"], &good["request"]), (&"continue".into(), &Value::Null));
     assert_eq!((&good["promotable"], &good["need"]), (&true.into(), &Value::Null));
-    let first = good["promotable_at"].as_u64().unwrap() as usize;
+    let first = index(good["promotable_at"].as_u64().unwrap());
     let take = |count: usize| record.split_inclusive('\n').take(count).collect::<String>();
     assert_eq!(judge(&take(first), &["--burn-in", "10"]).expect(0).json()["promotable"], true);
     let short = judge(&take(first - 1), &["--burn-in", "10"]).expect(5).json();

@@ -34,7 +34,7 @@ use stream::{Stream, TooLate, Totals};
 /// Judge recorded requests, or a decision of the past, without a controller
 ///
 /// A record has one JSON object a line, in the order of time:
-/// {"t": 12.5, "arm": "canary", "w": 0.05, "status": 200, "latency_ms": 12.3}
+/// `{"t": 12.5, "arm": "canary", "w": 0.05, "status": 200, "latency_ms": 12.3}`
 ///
 /// `t` is in seconds, `w` the chance of the canary that was in force for this request, `status` 0
 /// where nothing was answered. `user` where users keep their release, `route` and `id` may be added.

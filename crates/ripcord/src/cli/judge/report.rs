@@ -35,10 +35,9 @@ impl Report {
     /// Why, in a sentence or two.
     fn because(&self) -> String {
         match &self.said.verdict {
-            Verdict::GoBack { because } => because.clone(),
+            Verdict::GoBack { because } | Verdict::Undecided { because } => because.clone(),
             Verdict::Continue => self.said.words.clone(),
             Verdict::Wait { need } => format!("{} Still needed: {need}.", self.said.words),
-            Verdict::Undecided { because } => because.clone(),
         }
     }
 
@@ -82,11 +81,10 @@ impl Report {
             Verdict::Wait { .. } => "WAIT",
             Verdict::Undecided { .. } => "UNDECIDED",
         };
-        let mut text = match self.decided {
-            Some(decided) => format!("{head} at {}\n", place(decided)),
-            None => format!("{head}\n"),
+        let head = match self.decided {
+            Some(decided) => format!("{head} at {}", place(decided)),
+            None => head.to_owned(),
         };
-        text.push_str(&format!("{}\n\n", self.because()));
         let rows: Vec<Vec<String>> = said
             .metrics
             .iter()
@@ -95,27 +93,27 @@ impl Report {
                 vec![one.name.clone(), state(one.state).to_owned(), evidence, one.words.clone()]
             })
             .collect();
-        text.push_str(&crate::terminal::table(&["metric", "state", "evidence", ""], &rows));
+        let table = crate::terminal::table(&["metric", "state", "evidence", ""], &rows);
         let (evidence, enough) = (number(said.evidence), number(said.enough));
-        text.push_str(&format!("\n\nevidence    {evidence}, the release goes at {enough}\n"));
         let promotable = match (said.promotable, self.promotable) {
             (true, Some(first)) => format!("yes, first at {}", place(first)),
             (true, None) => "yes".to_owned(),
             (false, Some(first)) => format!("no longer; it was at {}", place(first)),
-            (false, None) => match said.need {
-                Some(need) => {
-                    let requests = thousands(need.requests);
-                    let time = need.ms.map(|ms| format!(", {}", time(ms))).unwrap_or_default();
-                    format!("no, about {requests} more canary requests{time}")
-                }
-                None => "no".to_owned(),
-            },
+            (false, None) => self.needed(),
         };
-        text.push_str(&format!("promotable  {promotable}"));
-        for note in &self.notes {
-            text.push_str(&format!("\n{note}"));
-        }
-        text
+        let mut lines = vec![head, self.because(), String::new(), table, String::new()];
+        lines.push(format!("evidence    {evidence}, the release goes at {enough}"));
+        lines.push(format!("promotable  {promotable}"));
+        lines.extend(self.notes.iter().cloned());
+        lines.join("\n")
+    }
+
+    /// That it is not good enough, and what is lacking.
+    fn needed(&self) -> String {
+        let Some(need) = self.said.need else { return "no".to_owned() };
+        let requests = thousands(need.requests);
+        let time = need.ms.map(|ms| format!(", {}", time(ms))).unwrap_or_default();
+        format!("no, about {requests} more canary requests{time}")
     }
 }
 

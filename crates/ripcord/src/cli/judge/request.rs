@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be() {
+    fn times_that_cannot_be() {
         check(
             &with("t", "-1"),
             &expect![[r"
