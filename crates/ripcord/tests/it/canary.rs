@@ -400,3 +400,82 @@ fn a_shadow_judge_writes_down_what_it_would_do() {
     drop(load.stop());
     site.close();
 }
+
+/// A canary that is also judged by a metric that stands in files, one for each release.
+fn with_metric(site: &Site, more: &str) -> impl Fn(String) -> String {
+    let directory = site.path().display().to_string();
+    let steps = canary(r#""50%", "analysis 5m""#);
+    let metric = format!(
+        "{more}[[environments.test.judge.metric]]\nname = \"payments\"\nsource = \"files\"\n\
+         errors = \"{directory}/{{release}}.failed\"\nrequests = \"{directory}/{{release}}.all\"\n\
+         every = \"1s\"\n[metrics.sources.files]\ntype = \"command\"\n\
+         command = [\"cat\", \"{{query}}\"]\n"
+    );
+    move |text: String| format!("{}{metric}", steps(text))
+}
+
+fn count(site: &Site, release: &str, failed: u32, all: u32) {
+    for (name, number) in [("failed", failed), ("all", all)] {
+        // As a whole, so that nobody reads half a number.
+        let path = site.path().join(format!("{release}.{name}"));
+        let new = path.with_extension("new");
+        std::fs::write(&new, number.to_string()).unwrap();
+        std::fs::rename(new, path).unwrap();
+    }
+}
+
+#[test]
+fn a_metric_from_outside_is_tried_first_and_takes_a_canary_back() {
+    let mut site = Site::open();
+    site.deploy("v1-good");
+    site.dress_with("v2-additive", with_metric(&site, ""));
+    let second = site.freeze();
+    // What cannot be read is an error now, not a pass later.
+    let refused = site.run(&["deploy", &second]).expect(3);
+    assert!(refused.stderr.contains("RC0222") && refused.stderr.contains("payments"));
+    count(&site, "v1", 0, 1_000);
+    count(&site, "v2", 0, 0);
+    let deploy = spawn(&site, &["deploy", &second]);
+    until_traffic(&mut site, "v2 50 %");
+    let load = site.load(10);
+    for round in 1..200 {
+        count(&site, "v1", 0, 1_000 + 20 * round);
+        count(&site, "v2", 10 * round, 20 * round);
+        if site.status()["operation"] == Value::Null {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    ended(deploy, 4);
+    let (report, _) = load.stop().unwrap();
+    assert_eq!(report.failed_by_shop, 0, "no answer of the shop was bad");
+    assert_eq!(answering(&site, 10), ["v1".to_owned()].into());
+    site.close();
+}
+
+#[test]
+fn scenario_53_metrics_source_down() {
+    let site = Site::open();
+    site.deploy("v1-good");
+    site.dress_with("v2-additive", with_metric(&site, "blind_timeout = \"2s\"\n"));
+    let second = site.freeze();
+    count(&site, "v1", 0, 1_000);
+    count(&site, "v2", 0, 0);
+    let mut site = site;
+    let deploy = spawn(&site, &["deploy", &second]);
+    until_traffic(&mut site, "v2 50 %");
+    std::fs::remove_file(site.path().join("v1.all")).unwrap();
+    std::fs::remove_file(site.path().join("v2.all")).unwrap();
+    // The requests alone would have promoted it by then.
+    let load = site.load(200);
+    ended(deploy, 5);
+    drop(load.stop());
+    let status = site.status();
+    assert_eq!(
+        (&status["live"], &status["operation"]["phase"]),
+        (&"v1".into(), &"undecided".into())
+    );
+    assert!(traffic(&site).contains("v2 50 %"), "it holds: {}", traffic(&site));
+    site.run(&["abort"]).expect(0);
+    site.close();
+}
