@@ -4,7 +4,7 @@ use crate::site::RIPCORD;
 use expect_test::expect_file;
 use std::process::Command;
 
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 26] = [
     &[],
     &["demo"],
     &["init"],
@@ -27,6 +27,8 @@ const COMMANDS: [&[&str]; 24] = [
     &["rollback"],
     &["maintenance"],
     &["judge"],
+    &["db"],
+    &["db", "review"],
     &["ledger", "log"],
     &["ledger", "verify"],
 ];

@@ -4,6 +4,8 @@
 
 mod authority;
 mod bad_input;
+mod canary;
+mod db_review;
 mod demo;
 mod help;
 mod init;

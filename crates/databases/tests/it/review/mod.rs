@@ -4,6 +4,7 @@ mod axes;
 mod garbage;
 mod layouts;
 mod rules;
+mod server;
 mod silence;
 
 use ripcord_databases::formats::{self, Format, MigrationSet};
