@@ -14,12 +14,13 @@ pub(crate) enum Install {
 }
 
 /// Programs that the tests use, and the Debian packages that bring them.
-const NEEDS: [(&str, &str); 5] = [
+const NEEDS: [(&str, &str); 6] = [
     ("git", "git"),
     ("cc", "gcc"),
     ("curl", "curl"),
     ("python3", "python3"),
     ("prometheus", "prometheus"),
+    ("pg_ctl", "postgresql"),
 ];
 
 #[derive(Default)]
@@ -53,8 +54,9 @@ pub(crate) fn run(install: Install) -> Result<bool> {
 }
 
 fn provide(install: Install) -> Result<()> {
+    let there = |program: &str| system::has(program) || beside_its_version(program);
     let missing: Vec<&str> =
-        NEEDS.iter().filter(|(program, _)| !system::has(program)).map(|(_, p)| *p).collect();
+        NEEDS.iter().filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -65,6 +67,12 @@ fn provide(install: Install) -> Result<()> {
     let script =
         format!("{sudo}apt-get update -qq && {sudo}apt-get install -y -qq {}", missing.join(" "));
     system::run("sh", &["-c", &script])
+}
+
+/// Debian keeps a server's programs in a folder of its version, which is not on the path.
+fn beside_its_version(program: &str) -> bool {
+    let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") else { return false };
+    versions.flatten().any(|version| version.path().join("bin").join(program).is_file())
 }
 
 impl Tally {

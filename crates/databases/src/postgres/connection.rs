@@ -21,7 +21,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connect: Duration::from_secs(10),
-            statement: Duration::from_secs(60),
+            statement: Duration::from_mins(1),
             lock: Duration::from_secs(5),
         }
     }

@@ -58,19 +58,19 @@ pub fn snapshot(connection: &mut Connection, scope: &Scope) -> Result<Catalogue,
         let now = fingerprint(connection)?;
         match read {
             Ok((before, reading)) if before == now => return reading.finish(connection, scope),
-            // Dropped under our hands, or changed: both are cured by looking again.
-            Ok(_) => {}
-            Err(PostgresError::Query { about, why, place })
-                if !why.contains("(SQLSTATE XX000)") && !why.contains("(SQLSTATE 42") =>
-            {
-                return Err(PostgresError::Query { place, about, why });
-            }
-            Err(PostgresError::Query { .. }) => {}
-            Err(error) => return Err(error),
+            // Changed, or dropped under our hands: both are cured by looking again.
+            Err(error) if !is_passing(&error) => return Err(error),
+            _ => {}
         }
     }
     let place = connection.place().to_owned();
     Err(PostgresError::Restless { place, times: ATTEMPTS_MAX })
+}
+
+/// Whether the server only stumbled over something that was dropped while it was looked at.
+fn is_passing(error: &PostgresError) -> bool {
+    matches!(error, PostgresError::Query { why, .. }
+        if why.contains("(SQLSTATE XX000)") || why.contains("(SQLSTATE 42"))
 }
 
 fn fingerprint(connection: &mut Connection) -> Result<Row, PostgresError> {
@@ -226,10 +226,9 @@ impl Reading {
         };
         self.found.retain(|name, _| inside(name));
         for (from, to) in edges {
-            if from != to && self.found.contains_key(&to) {
-                if let Some(object) = self.found.get_mut(&from) {
-                    object.requires.insert(to);
-                }
+            let there = from != to && self.found.contains_key(&to);
+            if let Some(object) = self.found.get_mut(&from).filter(|_| there) {
+                object.requires.insert(to);
             }
         }
         let mut schemas = scope.schemas.clone();

@@ -105,6 +105,7 @@ codes! {
     "RC0409" CannotObserve Unreachable "the environment cannot be observed"
     "RC0410" PortInUse Unreachable "the address is in use"
     "RC0411" ProxyNotStarted Unreachable "the proxy does not answer"
+    "RC0412" DatabaseUnreachable Unreachable "a database does not answer"
     "RC0901" Bug Bug "a mistake in Ripcord"
     "RC0902" DemoFailed Bug "something that the demo promises does not hold"
 }

@@ -25,11 +25,35 @@ pub(super) fn possible(
     new: &Object,
 ) -> Possible {
     let differs = |fact: &str| changed.contains(fact);
-    let only = |facts: &[&str]| {
+    let within = |facts: &[&str]| {
         let common = ["comment", "owner", "privileges"];
         changed.iter().all(|fact| facts.contains(fact) || common.contains(fact))
     };
     let in_place: &[&str] = match kind {
+        Kind::Function | Kind::Procedure if differs("shape") => &[],
+        // A version that was never set cannot be unset.
+        Kind::Server if old.text("version").is_none() => &["foreign_options"],
+        kind => changeable(kind),
+    };
+    match kind {
+        _ if within(&[]) => Possible::InPlace,
+        Kind::Column if differs("generated") && old.text("generated").is_some() => {
+            Possible::Not("a column becomes computed only by being made anew")
+        }
+        Kind::Extension if differs("version") && version(old) < version(new) => {
+            Possible::Not("an extension is updated to newer versions only")
+        }
+        Kind::BaseType => Possible::Not("a base type is made by its functions in C"),
+        Kind::UserMapping => Possible::Not("the values of its options are never read"),
+        Kind::Subscription => Possible::Not("its connection string is never read"),
+        _ if within(in_place) => Possible::InPlace,
+        _ => Possible::AnewOnly,
+    }
+}
+
+/// The facts that statements can change on an object that stays.
+fn changeable(kind: Kind) -> &'static [&'static str] {
+    match kind {
         Kind::Table | Kind::ForeignTable => &[
             "unlogged",
             "options",
@@ -44,9 +68,6 @@ pub(super) fn possible(
             "of_type",
             "foreign_options",
         ],
-        Kind::Column if differs("generated") && old.text("generated").is_some() => {
-            return Possible::Not("a column becomes computed only by being made anew");
-        }
         Kind::Column => &[
             "type",
             "collation",
@@ -83,30 +104,19 @@ pub(super) fn possible(
             "statistics",
             "index_comment",
         ],
-        Kind::Default => &["definition"],
         Kind::Trigger | Kind::Rule | Kind::EventTrigger => &["enabled"],
         Kind::Statistics => &["target"],
         Kind::Enum => &["labels"],
-        Kind::Range => &["definition"],
+        Kind::Default | Kind::Range => &["definition"],
         Kind::Domain => &["not_null", "default"],
-        Kind::Function | Kind::Procedure if !differs("shape") => &["definition", "window"],
+        Kind::Function | Kind::Procedure => &["definition", "window"],
         Kind::TextSearchConfiguration => &["mappings"],
         Kind::ForeignDataWrapper => &["handler", "validator", "foreign_options"],
-        Kind::Server if old.text("version").is_some() => &["version", "foreign_options"],
-        Kind::Server => &["foreign_options"],
+        Kind::Server => &["version", "foreign_options"],
         Kind::Publication => &["publish", "via_root"],
-        Kind::Extension if differs("version") && version(old) < version(new) => {
-            return Possible::Not("an extension is updated to newer versions only");
-        }
         Kind::Extension => &["version", "schema"],
-        Kind::BaseType => return Possible::Not("a base type is made by its functions in C"),
-        Kind::UserMapping => return Possible::Not("the values of its options are never read"),
-        Kind::Subscription if !only(&[]) => {
-            return Possible::Not("its connection string is never read");
-        }
         _ => &[],
-    };
-    if only(in_place) { Possible::InPlace } else { Possible::AnewOnly }
+    }
 }
 
 /// A version as numbers that compare.
@@ -214,12 +224,11 @@ fn small(name: &Name, old: &Object, new: &Object, out: &mut Vec<Sql>) {
 
 fn table(name: &Name, old: &Object, new: &Object, out: &mut Vec<Sql>) {
     let differs = |fact: &str| old.facts.get(fact) != new.facts.get(fact);
-    if differs("partition_of") || differs("bound") {
-        if let Some(parent) = new.text("partition_of") {
-            let sql = format!("ALTER TABLE ONLY {parent} DETACH PARTITION {}", name.name);
-            // It joins another when its columns are as they were.
-            out.push(Sql::new(format!("{name} leaves {parent}"), sql));
-        }
+    let moves = differs("partition_of") || differs("bound");
+    if let Some(parent) = new.text("partition_of").filter(|_| moves) {
+        let sql = format!("ALTER TABLE ONLY {parent} DETACH PARTITION {}", name.name);
+        // It joins another when its columns are as they were.
+        out.push(Sql::new(format!("{name} leaves {parent}"), sql));
     }
     if differs("inherits") {
         for (verb, object) in [("NO INHERIT", new), ("INHERIT", old)] {

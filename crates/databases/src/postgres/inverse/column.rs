@@ -13,23 +13,23 @@ pub(super) fn definition(plan: &Plan<'_>, name: &Name, column: &Object) -> Strin
     let remote = foreign_options(&column.pairs("foreign_options"));
     sql.push_str(&remote);
     if let Some(collation) = column.text("collation") {
-        sql.push_str(&format!(" COLLATE {collation}"));
+        sql.extend([format!(" COLLATE {collation}")]);
     }
     if let Some(expression) = column.text("generated") {
         let kind = if column.flag("virtual") { "VIRTUAL" } else { "STORED" };
-        sql.push_str(&format!(" GENERATED ALWAYS AS ({expression}) {kind}"));
+        sql.extend([format!(" GENERATED ALWAYS AS ({expression}) {kind}")]);
     }
     let default = Name { kind: Kind::Default, name: name.name.clone() };
     if let Some(object) =
         plan.old(&default).filter(|object| inlined(plan, &default, object).is_some())
     {
-        sql.push_str(&format!(" DEFAULT {}", object.word("definition")));
+        sql.extend([format!(" DEFAULT {}", object.word("definition"))]);
     }
     if column.flag("not_null") {
         sql.push_str(" NOT NULL");
     }
     if let Some(identity) = identity(plan, name, column) {
-        sql.push_str(&format!(" {identity}"));
+        sql.extend([format!(" {identity}")]);
     }
     sql
 }
@@ -175,7 +175,7 @@ fn retype(plan: &Plan<'_>, name: &Name, old: &Object, new: &Object, out: &mut Ve
     // A foreign table has no values to convert.
     if plan.holds_data(name) {
         let through = if converts(from, to) { "" } else { "::text" };
-        sql.push_str(&format!(" USING {}{through}::{to}", old.local));
+        sql.extend([format!(" USING {}{through}::{to}", old.local)]);
     }
     let statement = Sql::new(format!("type of {name}: {from} -> {to}"), sql);
     out.push(statement.caution("fails where a value does not fit; the table may be rewritten"));

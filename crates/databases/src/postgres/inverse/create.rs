@@ -167,10 +167,10 @@ fn composite(plan: &Plan<'_>, name: &Name) -> String {
 fn domain(name: &Name, object: &Object) -> String {
     let mut sql = format!("CREATE DOMAIN {} AS {}", name.name, object.word("type"));
     if let Some(collation) = object.text("collation") {
-        sql.push_str(&format!(" COLLATE {collation}"));
+        sql.extend([format!(" COLLATE {collation}")]);
     }
     if let Some(default) = object.text("default") {
-        sql.push_str(&format!(" DEFAULT {default}"));
+        sql.extend([format!(" DEFAULT {default}")]);
     }
     if object.flag("not_null") {
         sql.push_str(" NOT NULL");
@@ -225,10 +225,10 @@ fn policy(object: &Object) -> String {
         object.word("roles")
     );
     if let Some(expression) = object.text("using") {
-        sql.push_str(&format!(" USING ({expression})"));
+        sql.extend([format!(" USING ({expression})")]);
     }
     if let Some(expression) = object.text("check") {
-        sql.push_str(&format!(" WITH CHECK ({expression})"));
+        sql.extend([format!(" WITH CHECK ({expression})")]);
     }
     sql
 }

@@ -32,6 +32,8 @@ pub(super) struct Plan<'a> {
     pub(super) left: Vec<Left>,
     /// What hangs on a relation or type of this name, in the schema to arrive at.
     pub(super) parts: HashMap<&'a str, Vec<&'a Name>>,
+    /// The roles that get something on every new object, as things are.
+    pub(super) strangers: BTreeSet<String>,
     /// What stays although it differs.
     kept: BTreeSet<&'a Name>,
 }
@@ -52,6 +54,7 @@ impl<'a> Plan<'a> {
             creates: BTreeSet::new(),
             left: Vec::new(),
             parts,
+            strangers: super::privileges::granted_at_creation(after),
             kept: BTreeSet::new(),
         };
         plan.classify();
@@ -72,7 +75,6 @@ impl<'a> Plan<'a> {
 
     /// The relation that an object hangs on, in the schema given.
     pub(super) fn whole(catalogue: &'a Catalogue, object: &Object) -> Option<&'a Name> {
-        let of = object.of.as_deref()?;
         const WHOLES: [Kind; 6] = [
             Kind::Table,
             Kind::ForeignTable,
@@ -81,6 +83,7 @@ impl<'a> Plan<'a> {
             Kind::CompositeType,
             Kind::Domain,
         ];
+        let of = object.of.as_deref()?;
         WHOLES.iter().find_map(|kind| {
             let name = Name { kind: *kind, name: of.to_owned() };
             catalogue.objects.get_key_value(&name).map(|(name, _)| name)
@@ -125,7 +128,7 @@ impl<'a> Plan<'a> {
             }
             self.classify_changed(name, object, found, &changed);
         }
-        for (name, _) in &self.after.objects {
+        for name in self.after.objects.keys() {
             if self.old(name).is_none() {
                 self.drops.insert(name);
             }
@@ -264,12 +267,9 @@ impl<'a> Plan<'a> {
         if !self.disturbs(need) {
             return false;
         }
-        match (need.kind, name.kind) {
-            // The values of these are converted along with it.
-            (Kind::Enum | Kind::Range, Kind::Column) => false,
-            (Kind::Enum | Kind::Range, Kind::Sequence) | (Kind::Column, Kind::Sequence) => false,
-            _ => true,
-        }
+        // The values of columns are converted along with their type; a sequence has none of it.
+        let converted = matches!(need.kind, Kind::Enum | Kind::Range) && name.kind == Kind::Column;
+        !converted && name.kind != Kind::Sequence
     }
 
     fn name_what_is_left(&mut self) {
@@ -325,7 +325,9 @@ impl<'a> Plan<'a> {
                     order.entry(of).or_default().push((position, name.name.as_str()));
                 }
             }
-            order.values_mut().for_each(|list| list.sort_unstable());
+            for list in order.values_mut() {
+                list.sort_unstable();
+            }
             order
         };
         let (old, new) = (order(self.before), order(self.after));

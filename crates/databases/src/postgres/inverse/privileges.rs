@@ -18,15 +18,13 @@ struct Grant {
 /// Gives a new object its owner, privileges and comment.
 pub(super) fn fresh(plan: &Plan<'_>, name: &Name, object: &Object, out: &mut Vec<Sql>) {
     // The owner of an identity's sequence is its table's.
-    if !object.flag("identity") {
-        if let Some(owner) = object.text("owner") {
-            out.push(Sql::new(
-                format!("give {name} to {owner}"),
-                format!("ALTER {} OWNER TO {owner}", target(name, object)),
-            ));
-        }
+    if let Some(owner) = object.text("owner").filter(|_| !object.flag("identity")) {
+        out.push(Sql::new(
+            format!("give {name} to {owner}"),
+            format!("ALTER {} OWNER TO {owner}", target(name, object)),
+        ));
     }
-    let strangers = granted_at_creation(plan.after);
+    let strangers = plan.strangers.clone();
     if object.facts.contains_key("privileges")
         || !strangers.is_empty() && on(name, object).is_some()
     {
@@ -237,7 +235,7 @@ fn initial(kind: Kind, object: &Object) -> Vec<Grant> {
 }
 
 /// The roles that get something on every new object.
-fn granted_at_creation(after: &Catalogue) -> BTreeSet<String> {
+pub(super) fn granted_at_creation(after: &Catalogue) -> BTreeSet<String> {
     let defaults = after.objects.iter().filter(|(name, _)| name.kind == Kind::DefaultPrivileges);
     defaults.flat_map(|(_, object)| grants(object)).map(|grant| grant.to).collect()
 }

@@ -31,19 +31,19 @@ pub(super) fn table(plan: &Plan<'_>, name: &Name, table: &Object, out: &mut Vec<
     let unlogged = if table.flag("unlogged") { "UNLOGGED " } else { "" };
     let mut sql = format!("CREATE {unlogged}{} {}", name.kind.sql(), name.name);
     match table.text("of_type") {
-        Some(kind) => sql.push_str(&format!(" OF {kind}")),
+        Some(kind) => sql.extend([format!(" OF {kind}")]),
         None if definitions.is_empty() => sql.push_str(" ()"),
-        None => sql.push_str(&format!(" (\n{}\n)", definitions.join(",\n"))),
+        None => sql.extend([format!(" (\n{}\n)", definitions.join(",\n"))]),
     }
     let parents = table.list("inherits");
     if !parents.is_empty() {
-        sql.push_str(&format!(" INHERITS ({})", parents.join(", ")));
+        sql.extend([format!(" INHERITS ({})", parents.join(", "))]);
     }
     if let Some(key) = table.text("partition_key") {
-        sql.push_str(&format!(" PARTITION BY {key}"));
+        sql.extend([format!(" PARTITION BY {key}")]);
     }
     if let Some(server) = table.text("server") {
-        sql.push_str(&format!(" SERVER {server}"));
+        sql.extend([format!(" SERVER {server}")]);
         sql.push_str(&foreign_options(&table.pairs("foreign_options")));
     }
     sql.push_str(&storage(table));
@@ -73,14 +73,14 @@ fn inherited(plan: &Plan<'_>, table: &Name, name: &Name, column: &Object, out: &
 fn storage(object: &Object) -> String {
     let mut sql = String::new();
     if let Some(method) = object.text("access_method") {
-        sql.push_str(&format!(" USING {method}"));
+        sql.extend([format!(" USING {method}")]);
     }
     let options = object.list("options");
     if !options.is_empty() {
-        sql.push_str(&format!(" WITH ({})", parameters(&options)));
+        sql.extend([format!(" WITH ({})", parameters(&options))]);
     }
     if let Some(space) = object.text("tablespace") {
-        sql.push_str(&format!(" TABLESPACE {space}"));
+        sql.extend([format!(" TABLESPACE {space}")]);
     }
     sql
 }

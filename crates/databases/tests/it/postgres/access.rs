@@ -166,3 +166,23 @@ fn many_tables() {
     database.run(&format!("{SESSION}; {}", way.script()));
     assert_eq!(read(&database), before);
 }
+
+#[test]
+fn what_people_read() {
+    let database = database();
+    database.run("CREATE TABLE orders (id int PRIMARY KEY, note text, total int); CREATE TABLE t (a int, b int)");
+    let before = read(&database);
+    database.run("ALTER TABLE orders DROP note; GRANT SELECT ON orders TO ann; DROP TABLE t; CREATE TABLE t (b int, a int); CREATE TABLE fresh (id int NOT NULL)");
+    let words: Vec<String> =
+        diff(&before, &read(&database)).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        words,
+        [
+            "table fresh: created",
+            "table orders: privileges + SELECT to ann",
+            "column orders.note text: dropped",
+            "column t.a: position 1 -> 2",
+            "column t.b: position 2 -> 1",
+        ]
+    );
+}

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// The longest that a cluster may take until it answers.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 
 /// How often another port is tried.
 const STARTS_MAX: u32 = 3;
@@ -78,19 +78,12 @@ impl Cluster {
             folder = folder.display(),
             programs = programs.display(),
         );
-        let mut command = match user {
-            Some(user) => {
-                let mut command = Command::new("setpriv");
-                let group = format!("--regid={}", group_of(user));
-                command.args([&format!("--reuid={user}"), &group, "--clear-groups", "sh", "-c"]);
-                command
-            }
-            None => {
-                let mut command = Command::new("sh");
-                command.arg("-c");
-                command
-            }
-        };
+        let mut command = Command::new(if user.is_some() { "setpriv" } else { "sh" });
+        if let Some(user) = user {
+            let group = format!("--regid={}", group_of(user));
+            command.args([&format!("--reuid={user}"), &group, "--clear-groups", "sh"]);
+        }
+        command.arg("-c");
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut supervisor = command.spawn().expect("sh and setpriv are installed");
         let leash = supervisor.stdin.take().unwrap();

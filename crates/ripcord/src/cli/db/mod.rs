@@ -1,6 +1,8 @@
 //! `ripcord db …`: verbs on databases and migrations that need no controller and no `ripcord.toml`.
 
+mod diff;
 mod review;
+mod snapshot;
 
 use crate::cli::context::Context;
 use crate::failure::Failure;
@@ -17,10 +19,14 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Review(review::Args),
+    Snapshot(snapshot::Args),
+    Diff(diff::Args),
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     match args.verb {
         Verb::Review(args) => review::run(&args, context),
+        Verb::Snapshot(args) => snapshot::run(&args, context),
+        Verb::Diff(args) => diff::run(&args, context),
     }
 }
