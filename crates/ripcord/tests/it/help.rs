@@ -4,7 +4,7 @@ use crate::site::RIPCORD;
 use expect_test::expect_file;
 use std::process::Command;
 
-const COMMANDS: [&[&str]; 26] = [
+const COMMANDS: [&[&str]; 28] = [
     &[],
     &["demo"],
     &["init"],
@@ -29,6 +29,8 @@ const COMMANDS: [&[&str]; 26] = [
     &["judge"],
     &["db"],
     &["db", "review"],
+    &["db", "snapshot"],
+    &["db", "diff"],
     &["ledger", "log"],
     &["ledger", "verify"],
 ];

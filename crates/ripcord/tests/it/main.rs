@@ -6,6 +6,7 @@ mod authority;
 mod bad_input;
 mod canary;
 mod db_review;
+mod db_snapshot;
 mod demo;
 mod help;
 mod init;
