@@ -8,8 +8,8 @@
 mod error;
 pub mod formats;
 pub mod migrations;
-pub mod review;
 pub mod postgres;
+pub mod review;
 mod sql;
 pub mod sqlite;
 mod statement;

@@ -318,3 +318,23 @@ fn names_are_read_back() {
     }
     assert_eq!(Format::named("liquibase"), None);
 }
+
+#[test]
+fn gaps_are_between_counted_versions_only() {
+    check(
+        &[
+            ("1_a.up.sql", "SELECT 1;"),
+            ("1_a.down.sql", "SELECT 1;"),
+            ("3_c.up.sql", "SELECT 3;"),
+            ("3_c.down.sql", "SELECT 3;"),
+            ("20260101000000_t.up.sql", "SELECT 4;"),
+            ("20260101000000_t.down.sql", "SELECT 4;"),
+        ],
+        &expect![[r#"
+            plain -
+            Versioned 1 «a» 1_a.up.sql Whole -: up ["1:SELECT 1;"]; down ["1:SELECT 1;"]
+            Versioned 3 «c» 3_c.up.sql Whole -: up ["1:SELECT 3;"]; down ["1:SELECT 3;"]
+            Versioned 20260101000000 «t» 20260101000000_t.up.sql Whole -: up ["1:SELECT 4;"]; down ["1:SELECT 4;"]
+            Gap 3_c.up.sql:1 nothing between 1 and 3; is a file missing?"#]],
+    );
+}
