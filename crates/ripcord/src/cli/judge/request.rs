@@ -279,6 +279,10 @@ mod tests {
             expected value (column 61)
             write one JSON object for each line, no NaN and no comments; each line is like {"t":12.5,"arm":"canary","w":0.05,"status":200,"latency_ms":12.3}"#]],
         );
+    }
+
+    #[test]
+    fn chances_that_cannot_be() {
         check(
             &with("arm", "\"beta\""),
             &expect![[r#"
@@ -309,6 +313,10 @@ mod tests {
             the canary answered with a chance `w` of 0
             `w` is the chance of the canary that was in force for this request, also on the lines of stable"]],
         );
+    }
+
+    #[test]
+    fn answers_that_cannot_be() {
         check(
             &with("status", "-200"),
             &expect![[r#"
@@ -339,6 +347,10 @@ mod tests {
             `latency_ms` is missing
             add it, or judge errors alone with --metric errors"]],
         );
+    }
+
+    #[test]
+    fn lines_that_are_no_requests() {
         check(
             &with("usr", "\"a\""),
             &expect![[r#"
