@@ -30,7 +30,8 @@ fn begin(root: &Path, name: &str) -> Result<()> {
         .context("the page")?;
     let pages = root.join("docs/rules/README.md");
     let mut text = fs::read_to_string(&pages).context("the list of pages")?;
-    text.push_str(&format!("| [{name}]({name}.md) | warning | what it is about |\n"));
+    let line = format!("| [{name}]({name}.md) | warning | what it is about |\n");
+    text.push_str(&line);
     fs::write(&pages, text).context("the list of pages")
 }
 

@@ -1,10 +1,10 @@
 //! What each kind of statement does on the five axes.
 
-use crate::review::reviewed;
+use crate::review::{detected, folder, reviewed};
 use expect_test::{Expect, expect};
 use ripcord_core::schema::{Inverse, Mode, Phase};
 use ripcord_databases::formats::Format;
-use ripcord_databases::review::ReviewedStatement;
+use ripcord_databases::review::{Choice, Holds, ReviewedStatement, review};
 
 /// What exists before the statement that is looked at.
 const BEFORE: &str = "
@@ -321,4 +321,37 @@ fn what_the_script_creates_is_in_nobodys_way() {
             add column fresh.y | - | - | - | definition | fails when fresh has rows | expand | - | -
             drop table fresh | - | - | - | definition | - | expand | - | -"]],
     );
+}
+
+#[test]
+fn a_proof_must_hold_for_all_rows_and_still_be_there() {
+    let check = |scripts: &[&str], expected: Holds| {
+        let last = ["ALTER TABLE orders ALTER parent SET NOT NULL"];
+        let review = reviewed(Format::Plain, &[&[BEFORE], scripts, &last].concat());
+        let migration = review.migrations.last().unwrap();
+        let block = migration.up.statements[0].blocks.as_ref().unwrap();
+        assert_eq!(block.holds, expected, "{scripts:?}");
+    };
+    let unchecked = "ALTER TABLE orders ADD CONSTRAINT k CHECK (parent IS NOT NULL) NOT VALID";
+    let checked = "ALTER TABLE orders VALIDATE CONSTRAINT k";
+    check(&[], Holds::Scan);
+    check(&[unchecked], Holds::Scan);
+    check(&[unchecked, checked], Holds::Moment);
+    check(&[unchecked, checked, "ALTER TABLE orders DROP CONSTRAINT k"], Holds::Scan);
+    check(&[unchecked, checked, "ALTER TABLE orders DROP CONSTRAINT other"], Holds::Moment);
+    check(&[unchecked, checked, "ALTER TABLE orders DROP COLUMN parent"], Holds::Scan);
+}
+
+#[test]
+fn a_down_script_tells_nothing_of_what_is_there() {
+    let dir = folder(&[
+        ("1_a.up.sql", "CREATE TABLE a (x int);"),
+        ("1_a.down.sql", "ALTER TABLE a ALTER x TYPE text;"),
+        ("2_b.up.sql", "ALTER TABLE a ALTER x TYPE int;"),
+    ]);
+    let review = review(&detected(dir.path()), &Choice::default());
+    let down = &review.migrations[0].down.as_ref().unwrap().statements[0];
+    let holds = |statement: &ReviewedStatement| statement.blocks.as_ref().unwrap().holds;
+    assert_eq!((holds(down), &down.destroys), (Holds::Rewrite, &vec![]), "the type is known");
+    assert_eq!(holds(&review.migrations[1].up.statements[0]), Holds::Moment, "it is int already");
 }

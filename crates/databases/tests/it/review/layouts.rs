@@ -338,3 +338,20 @@ fn gaps_are_between_counted_versions_only() {
             Gap 3_c.up.sql:1 nothing between 1 and 3; is a file missing?"#]],
     );
 }
+
+#[test]
+fn marks_count_within_the_repository_only() {
+    let marks = |git: bool| {
+        let dir = tempfile::tempdir().unwrap();
+        let inside = dir.path().join("project/migrations");
+        std::fs::create_dir_all(&inside).unwrap();
+        std::fs::write(dir.path().join("Cargo.toml"), "[dependencies]\nsqlx = \"0.8\"").unwrap();
+        std::fs::write(inside.join("1_a.up.sql"), "SELECT 1;").unwrap();
+        if git {
+            std::fs::create_dir(dir.path().join("project/.git")).unwrap();
+        }
+        formats::detect(&inside).unwrap()
+    };
+    assert_eq!(marks(false), Format::Sqlx);
+    assert_eq!(marks(true), Format::Plain);
+}

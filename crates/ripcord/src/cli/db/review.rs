@@ -22,11 +22,12 @@ use target::Target;
 /// old code, destroys, can be taken back, and depends on data
 ///
 /// Reads the folder of golang-migrate, Flyway, sqlx, Diesel, dbmate, goose, sql-migrate, refinery
-/// or plain NNN_name.up.sql files as it is. Needs no database, no controller and no configuration.
+/// or plain `NNN_name.up.sql` files as it is. Needs no database, no controller and no configuration.
 ///
 /// Exit codes: 0 nothing of level error; 3 findings of level error; 2 usage, or a folder that
 /// cannot be read.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// Folders of migrations, or single files of one [default: where tools usually keep them]
     #[arg(value_name = "DIR|FILE")]

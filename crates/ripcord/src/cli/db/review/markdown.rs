@@ -30,15 +30,17 @@ pub(super) fn markdown(reviews: &[Review]) -> String {
         };
         let instead = finding.instead.as_ref();
         let instead = instead.map(|text| format!("<br>Instead: {}", escaped(text)));
-        text.push_str(&format!(
+        let line = format!(
             "| {sign} | {place} | {statement}**{}**: {}{} |\n",
             finding.rule,
             escaped(&finding.message),
             instead.unwrap_or_default()
-        ));
+        );
+        text.push_str(&line);
     }
     if found.len() > FINDINGS_MAX {
-        text.push_str(&format!("\nAnd {} more.\n", found.len() - FINDINGS_MAX));
+        let line = format!("\nAnd {} more.\n", found.len() - FINDINGS_MAX);
+        text.push_str(&line);
     }
     text.trim_end().to_owned()
 }

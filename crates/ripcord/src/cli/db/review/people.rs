@@ -23,11 +23,12 @@ fn one(review: &Review, text: &mut String) {
     let bold = Style::new().bold();
     let history = review.history.as_ref().map(|table| format!(", remembered in {table}"));
     let folder = plain(&review.folder.display().to_string());
-    text.push_str(&format!(
+    let line = format!(
         "{bold}{folder}{bold:#}: {}{}\n\n",
         review.format,
         history.map(|history| plain(&history)).unwrap_or_default()
-    ));
+    );
+    text.push_str(&line);
     for migration in &review.migrations {
         heading(migration, text);
         if !migration.up.statements.is_empty() {
@@ -68,7 +69,8 @@ fn heading(migration: &ReviewedMigration, text: &mut String) {
         Some(_) => ", with a way back".to_owned(),
         None => String::new(),
     };
-    text.push_str(&format!("{bold}{file}{bold:#} ({}{back})\n", phase(migration.phase)));
+    let line = format!("{bold}{file}{bold:#} ({}{back})\n", phase(migration.phase));
+    text.push_str(&line);
 }
 
 fn statements(statements: &[ReviewedStatement]) -> String {
@@ -129,12 +131,14 @@ fn finding_text(review: &Review, finding: &Finding) -> String {
     );
     match &finding.silenced {
         Some(Silence::Annotation { reason }) => {
-            text.push_str(&format!("      because: {}\n", plain(reason)));
+            let line = format!("      because: {}\n", plain(reason));
+            text.push_str(&line);
         }
         Some(Silence::Baseline) => text.push_str("      because: it is in the baseline\n"),
         None => {
             if let Some(instead) = &finding.instead {
-                text.push_str(&format!("      instead: {}\n", plain(instead)));
+                let line = format!("      instead: {}\n", plain(instead));
+                text.push_str(&line);
             }
         }
     }

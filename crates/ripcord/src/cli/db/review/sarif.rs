@@ -77,7 +77,8 @@ fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
             shown.push(char::from(byte));
         } else {
-            shown.push_str(&format!("%{byte:02X}"));
+            let line = format!("%{byte:02X}");
+            shown.push_str(&line);
         }
     }
     shown

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The longest that one call of git may take.
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 /// The files below a folder that differ from where `revision` and the present commit parted, and
 /// those that git does not know. Relative to the folder.

@@ -51,11 +51,11 @@ pub(super) fn targets(paths: &[PathBuf], format: Option<Format>) -> Result<Vec<T
 fn folder(root: &Path, format: Option<Format>) -> Result<Target, Failure> {
     let format = match format {
         Some(format) => format,
-        None => formats::detect(root).map_err(failure)?,
+        None => formats::detect(root).map_err(|error| failure(&error))?,
     };
-    let set = formats::read(root, format).map_err(failure)?;
+    let set = formats::read(root, format).map_err(|error| failure(&error))?;
     if set.migrations.is_empty() && set.problems.is_empty() {
-        return Err(failure(MigrationError::NoFormat { path: root.to_owned() }));
+        return Err(failure(&MigrationError::NoFormat { path: root.to_owned() }));
     }
     Ok(Target { set, choice: Choice::default() })
 }
@@ -71,10 +71,13 @@ fn chosen(
         None => match formats::detect(root) {
             Ok(format) => Some(format),
             Err(MigrationError::NoFormat { .. }) => None,
-            Err(error) => return Err(failure(error)),
+            Err(error) => return Err(failure(&error)),
         },
     };
-    let set = format.map(|format| formats::read(root, format)).transpose().map_err(failure)?;
+    let set = format
+        .map(|format| formats::read(root, format))
+        .transpose()
+        .map_err(|error| failure(&error))?;
     let known = |file: &PathBuf| {
         set.as_ref().is_some_and(|set| {
             let scripts = set.migrations.iter().flat_map(|m| std::iter::once(&m.up).chain(&m.down));
@@ -133,6 +136,6 @@ fn usual() -> Result<PathBuf, Failure> {
     }
 }
 
-fn failure(error: MigrationError) -> Failure {
+fn failure(error: &MigrationError) -> Failure {
     Failure::new(Code::MigrationsInvalid, error.to_string())
 }
