@@ -100,45 +100,38 @@ fn the_session_is_named_and_limited() {
     assert!(begun.elapsed() < Duration::from_secs(30), "it does not wait for others");
 }
 
-/// A table and a view over it come and go together; no snapshot may hold one without the other.
+/// A column is renamed back and forth under an index that names it. Columns are read as they were
+/// when the transaction began, definitions of indexes as they are: they have to agree.
 #[test]
 fn changes_meanwhile_are_seen_whole_or_not_at_all() {
     let database = database();
+    let many = "DO $$BEGIN FOR i IN 1..200 LOOP EXECUTE format('CREATE TABLE t%s (a int)', i); END LOOP; END$$";
+    database.run(&format!("CREATE TABLE t (a int); CREATE INDEX i ON t (a); {many}"));
     let url = database.url.clone();
     let writer = std::thread::spawn(move || {
         let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
-        for round in 0..30_u64 {
-            client.batch_execute("BEGIN; CREATE TABLE t (a int, b text DEFAULT 'x'); CREATE VIEW v AS SELECT a, b FROM t; CREATE INDEX i ON t (b); COMMIT").unwrap();
-            std::thread::sleep(Duration::from_millis(round * 7 % 50));
-            client.batch_execute("DROP TABLE t CASCADE").unwrap();
-            std::thread::sleep(Duration::from_millis(round * 5 % 40));
+        for round in 0..60_u64 {
+            let (from, to) = if round % 2 == 0 { ("a", "z") } else { ("z", "a") };
+            client.batch_execute(&format!("ALTER TABLE t RENAME {from} TO {to}")).unwrap();
+            std::thread::sleep(Duration::from_millis(round * 7 % 60));
         }
     });
     let mut connection = Connection::open(&database.url, "test", &Limits::default()).unwrap();
     while !writer.is_finished() {
         match snapshot(&mut connection, &Scope::default()) {
             Ok(seen) => {
-                let has = |kind: Kind, name: &str| seen.get(kind, name).is_some();
-                let all = [
-                    has(Kind::Table, "public.t"),
-                    has(Kind::Column, "public.t.b"),
-                    has(Kind::Default, "public.t.b"),
-                    has(Kind::View, "public.v"),
-                    has(Kind::Index, "public.i"),
-                ];
-                assert!(all.iter().all(|one| *one == all[0]), "torn: {all:?}");
+                let name =
+                    if seen.get(Kind::Column, "public.t.a").is_some() { "(a)" } else { "(z)" };
+                let index =
+                    seen.get(Kind::Index, "public.i").unwrap().facts["definition"].to_string();
+                assert!(index.contains(name), "torn: {name} but {index}");
             }
             Err(PostgresError::Restless { .. }) => {}
             Err(error) => panic!("{error}"),
         }
     }
     writer.join().unwrap();
-    assert!(
-        snapshot(&mut connection, &Scope::default())
-            .unwrap()
-            .get(Kind::Table, "public.t")
-            .is_none()
-    );
+    assert!(snapshot(&mut connection, &Scope::default()).is_ok(), "in calm it is read");
 }
 
 /// The number of questions does not grow with the schema.

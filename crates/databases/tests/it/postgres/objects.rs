@@ -1,7 +1,9 @@
 //! Every kind of object, created, dropped and changed, there and back. Several changes share a
 //! database where they do not touch each other, since databases and dumps take time.
 
-use super::journey::{check, check_left};
+use super::cluster::database;
+use super::journey::{check, check_left, read, turn};
+use ripcord_databases::postgres::inverse;
 
 const ORDERS: &str = "
     CREATE TABLE orders (id bigint PRIMARY KEY, note text, total numeric(10,2) NOT NULL DEFAULT 0);
@@ -94,15 +96,15 @@ fn views_and_rules() {
          CREATE VIEW two AS SELECT o.id, count(*) AS c FROM one o JOIN t USING (id) GROUP BY o.id;
          CREATE MATERIALIZED VIEW three WITH (fillfactor = 90) AS SELECT c, v FROM two, t; CREATE UNIQUE INDEX three_c ON three (c, v);
          CREATE MATERIALIZED VIEW hollow AS SELECT 1 AS x WITH NO DATA;
-         CREATE VIEW grouped AS SELECT id, v FROM t GROUP BY id;
+         CREATE VIEW steady AS SELECT n AS number FROM t; CREATE VIEW grouped AS SELECT id, v FROM t GROUP BY id;
          CREATE VIEW checked AS SELECT * FROM t WHERE id > 0 WITH LOCAL CHECK OPTION;
          CREATE RECURSIVE VIEW nums (n) AS VALUES (1) UNION ALL SELECT n + 1 FROM nums WHERE n < 5;
          ALTER VIEW one ALTER v SET DEFAULT 'from the view'; COMMENT ON VIEW one IS 'the first'; COMMENT ON COLUMN one.v IS 'a column';
          GRANT SELECT (id) ON one TO ann; GRANT SELECT ON two TO bob;
          CREATE RULE quiet AS ON INSERT TO two DO INSTEAD NOTHING; CREATE RULE log AS ON DELETE TO t DO ALSO NOTIFY gone;
          ALTER TABLE t DISABLE RULE log",
-        "DROP VIEW one CASCADE; DROP VIEW grouped; DROP VIEW checked; ALTER TABLE t ALTER v TYPE varchar(7), ALTER n TYPE bigint;
-         CREATE VIEW one AS SELECT id FROM t; DROP VIEW nums;
+        "DROP VIEW steady; DROP VIEW one CASCADE; DROP VIEW grouped; DROP VIEW checked; ALTER TABLE t ALTER v TYPE varchar(7), ALTER n TYPE bigint;
+         CREATE VIEW one AS SELECT id FROM t; CREATE VIEW steady AS SELECT n AS number FROM t; DROP VIEW nums;
          REFRESH MATERIALIZED VIEW hollow; ALTER TABLE t ENABLE ALWAYS RULE log; CREATE VIEW four AS SELECT 4 AS four",
     );
 }
@@ -189,4 +191,35 @@ fn sequences() {
             "sequence t_b_seq: it comes back at its start",
         ],
     );
+}
+
+#[test]
+fn order_of_columns() {
+    let database = database();
+    database.run("CREATE TABLE t (a int, b int, c int)");
+    let before = read(&database);
+    database.run("ALTER TABLE t DROP b");
+    let way = inverse(&before, &read(&database));
+    let left: Vec<String> =
+        way.left.iter().map(|left| format!("{}: {}", left.what, left.why)).collect();
+    assert_eq!(
+        left,
+        [
+            "column t.b: it comes back without its values",
+            "order of columns of t: it was a, b, c and becomes a, c, b; only a new table has another order",
+        ]
+    );
+}
+
+/// A new label cannot be used by the transaction that added it.
+#[test]
+fn labels_are_added_apart() {
+    let database = database();
+    database.run("CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (m mood DEFAULT 'sad')");
+    let (before, before_dump) = (read(&database), database.dump());
+    database.run("ALTER TYPE mood ADD VALUE 'elated'");
+    database.run("ALTER TABLE t ALTER m SET DEFAULT 'elated'");
+    let (after, after_dump) = (read(&database), database.dump());
+    turn(&database, &before, &before_dump, "without the label");
+    turn(&database, &after, &after_dump, "with the label as default");
 }
