@@ -2,12 +2,13 @@
 //! compares it with the old one. Whatever happens, everything goes back to the old one at once,
 //! never down the ladder; and if nobody watches any more, the proxy does that by itself.
 
-use crate::analysis::JudgeMode;
+use crate::analysis::{JudgeMode, JudgePolicy, Need};
 use crate::model::ids::Millis;
 use crate::model::traffic::WHOLE;
 use crate::model::{
     Canary, CanaryStep, Draw, Lease, ReleaseId, Rule, Share, Split, Sticky, TrafficState,
 };
+use crate::plan::display::duration;
 use crate::plan::exchange::Exchange;
 use crate::plan::refusal::Refusal;
 use crate::plan::steps::Steps;
@@ -16,6 +17,9 @@ use std::collections::BTreeMap;
 
 /// The most steps of a canary, so that a plan stays one that a person can read.
 const STEPS_MAX: usize = 50;
+
+/// The traffic for which a plan says how long a proof takes.
+const USUAL_PER_SECOND: u32 = 100;
 
 /// Whether these steps can be planned.
 pub(super) fn sound(canary: &Canary) -> Result<(), Refusal> {
@@ -183,6 +187,28 @@ pub(super) fn report(canary: &Canary, to: &ReleaseId, stable: &ReleaseId) -> Str
         "{to} gets {} of the requests; {stable} goes on serving and takes all of them back at once",
         shares.join(", then ")
     )
+}
+
+/// What a good release will need to be proven, so that nobody is surprised by how long it takes.
+pub(super) fn foretold(canary: &Canary, judge: &JudgePolicy, to: &ReleaseId) -> Option<String> {
+    let mut weight = None;
+    for step in &canary.steps {
+        match step {
+            CanaryStep::SetWeight(share) => weight = Some(*share),
+            CanaryStep::Analysis(_) => break,
+            CanaryStep::Pause(_) | CanaryStep::SetHeaderRoute(_) => {}
+        }
+    }
+    let is_judged = canary.steps.iter().any(|step| matches!(step, CanaryStep::Analysis(_)));
+    let weight = weight.filter(|_| is_judged && judge.mode == JudgeMode::Act)?;
+    let need = Need::beforehand(judge, weight, 0.0, f64::from(USUAL_PER_SECOND))?;
+    Some(format!(
+        "an analysis ends well once {to} has answered about {} requests without an error: at {} and \
+         {USUAL_PER_SECOND} requests a second in all that is {}, with less traffic longer",
+        need.requests,
+        percent(weight),
+        need.ms.map(duration)?
+    ))
 }
 
 fn percent(share: Share) -> String {

@@ -229,7 +229,8 @@ impl Deploy<'_> {
                 report.extend(breaks.iter().map(|why| format!("because {why}")));
             }
         }
-        report.extend(self.way.report(self.exchange.to()));
+        let judge = &self.exchange.policy().judge;
+        report.extend(self.way.report(self.exchange.to(), judge));
         report
             .push(format!("way back: every step is undone in reverse, ending with {}", self.old()));
         report

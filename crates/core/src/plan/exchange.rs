@@ -1,6 +1,7 @@
 //! One release exchanged for another: the effects of which the planners of every strategy make
 //! their steps, so that what is meant by "back" is written once. It decides no order.
 
+use crate::analysis::JudgePolicy;
 use crate::model::ids::Millis;
 use crate::model::policy::CheckSpec;
 use crate::model::{
@@ -33,11 +34,14 @@ impl Way<'_> {
     }
 
     /// It in words; nothing where there is nothing to say.
-    pub(super) fn report(&self, to: &ReleaseId) -> Option<String> {
+    pub(super) fn report(&self, to: &ReleaseId, judge: &JudgePolicy) -> Vec<String> {
         match self {
-            Way::AtOnce => None,
-            Way::ByShare(stable, canary) => Some(canary::report(canary, to, stable)),
-            Way::ByInstance(old, rolling) => Some(rolling::report(rolling, to, old)),
+            Way::AtOnce => Vec::new(),
+            Way::ByShare(stable, canary) => {
+                let foretold = canary::foretold(canary, judge, to);
+                [canary::report(canary, to, stable)].into_iter().chain(foretold).collect()
+            }
+            Way::ByInstance(old, rolling) => vec![rolling::report(rolling, to, old)],
         }
     }
 }

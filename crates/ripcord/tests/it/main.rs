@@ -15,6 +15,7 @@ mod judge;
 mod kills;
 mod many;
 mod pruning;
+mod rolling;
 mod scenarios;
 mod site;
 mod tour;
