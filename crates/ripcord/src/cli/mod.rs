@@ -148,7 +148,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Apply(args) => apply::run(&args, context)?,
         Verb::Status(args) => status::run(&args, context)?,
         Verb::Promote(args) => request::promote(&args, context)?,
-        Verb::Jump(args) => request::jump(&args, &context)?,
+        Verb::Jump(args) => request::jump(&args, context)?,
         Verb::Pause(args) => request::pause(&args, context)?,
         Verb::Resume(args) => request::resume(&args, context)?,
         Verb::Abort(args) => request::abort(&args, context)?,

@@ -4,7 +4,7 @@ use crate::api::{Client, WishKind};
 use crate::cli::{Ended, follow};
 use crate::demo::Options;
 use crate::demo::canary::CanaryOutcome;
-use crate::demo::outcome::{Before, Outcome};
+use crate::demo::outcome::{Before, Clients, Outcome};
 use crate::demo::stage::{ENVIRONMENT, Fixture, Stage};
 use crate::demo::story;
 use crate::failure::{Code, Failure};
@@ -56,7 +56,8 @@ pub(crate) fn play(stage: &Stage, options: &Options) -> Result<Outcome, Failure>
     let data = verify(&stage.database(), &record, Some(&before.baseline), Schema::V2)
         .map_err(|error| load_failed(&error))?;
     let canary = CanaryOutcome::of(&canary, canary_schema, &report);
-    let outcome = Outcome::of(stage, &client, &before, &bad, canary, &report, &record, &data)?;
+    let clients = Clients { report: &report, record: &record, data: &data };
+    let outcome = Outcome::of(stage, &client, &before, &bad, canary, &clients)?;
     story::tell(stage, &client, &bad, &outcome, &report)?;
     Ok(outcome)
 }

@@ -102,6 +102,13 @@ fn config(stage: &Stage) -> (Option<PathBuf>, Vec<u8>) {
     (fs::read_link(&link).ok(), bytes(&link.join("shop.json")))
 }
 
+/// What the clients know by themselves.
+pub(crate) struct Clients<'a> {
+    pub(crate) report: &'a LoadReport,
+    pub(crate) record: &'a Record,
+    pub(crate) data: &'a DataReport,
+}
+
 impl Outcome {
     pub(crate) fn of(
         stage: &Stage,
@@ -109,10 +116,9 @@ impl Outcome {
         before: &Before,
         bad: &Released,
         canary: CanaryOutcome,
-        report: &LoadReport,
-        record: &Record,
-        data: &DataReport,
+        clients: &Clients<'_>,
     ) -> Result<Outcome, Failure> {
+        let Clients { report, record, data } = clients;
         let entries = client.entries(ENVIRONMENT, 0, 0)?;
         let account = Account::of(&bad.plan, &entries);
         let by_bad = |told: &Told| matches!(told, Told::Acknowledged { release, .. } if release == bad.release.as_str());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn rolling(text: String) -> String {
+fn rolling(text: &str) -> String {
     let three = text.replace("instances = 1", "instances = 3");
     format!("{three}strategy = \"rolling\"\nbatch_pause = \"300ms\"\nlease = \"5s\"\n")
 }
@@ -15,12 +15,12 @@ fn rolling(text: String) -> String {
 #[test]
 fn a_rolling_release_and_its_way_back_lose_no_request() {
     let mut site = Site::new();
-    site.dress_with("v1-good", rolling);
+    site.dress_with("v1-good", |text| rolling(&text));
     site.serve();
     let first = site.freeze();
     site.run(&["deploy", &first]).expect(0);
     let load = site.load(150);
-    site.dress_with("v2-additive", rolling);
+    site.dress_with("v2-additive", |text| rolling(&text));
     let second = site.freeze();
     let deployed = site.run(&["deploy", &second]).expect(0);
     assert!(deployed.stderr.contains("v1 66.6"), "in proportion: {}", deployed.stderr);

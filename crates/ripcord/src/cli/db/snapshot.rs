@@ -22,7 +22,8 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 /// Exit codes: 0 done; 2 usage; 6 the database cannot be reached.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The database: postgresql://user@host:port/name, or postgresql:///name?host=/socket/directory
+    /// The database: `postgresql://user@host:port/name`, or
+    /// `postgresql:///name?host=/socket/directory`
     #[arg(long, env = "RIPCORD_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     url: String,
     /// Only this schema; may be repeated [default: all, and what belongs to none]
@@ -56,12 +57,10 @@ fn summary(catalogue: &Catalogue) -> String {
     let row = |kind: &Kind| vec![kind.to_string(), count(*kind).to_string()];
     let rows: Vec<Vec<String>> =
         Kind::ALL.iter().filter(|kind| count(**kind) > 0).map(row).collect();
-    let mut text = terminal::table(&["kind", "objects"], &rows);
-    text.push_str(&format!("\n\nPostgreSQL {}, schema {}", catalogue.server, catalogue.digest()));
-    for unseen in &catalogue.unseen {
-        text.push_str(&format!("\nnot seen: {unseen}"));
-    }
-    text
+    let table = terminal::table(&["kind", "objects"], &rows);
+    let total = format!("\n\nPostgreSQL {}, schema {}", catalogue.server, catalogue.digest());
+    let unseen = catalogue.unseen.iter().map(|unseen| format!("\nnot seen: {unseen}"));
+    [table, total].into_iter().chain(unseen).collect()
 }
 
 /// The schema that a file or a database holds.
