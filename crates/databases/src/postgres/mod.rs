@@ -9,6 +9,7 @@ mod connection;
 mod diff;
 mod inverse;
 mod kind;
+mod own;
 mod snapshot;
 mod trouble;
 

@@ -79,4 +79,22 @@ pub enum PostgresError {
         /// What was wrong.
         what: String,
     },
+    /// A newer version of Ripcord has been at work there.
+    #[error(
+        "what Ripcord keeps in {place} is of form {found}, which this version does not know; use the version that wrote it, or a newer one"
+    )]
+    Newer {
+        /// Host and database.
+        place: String,
+        /// The form that was found.
+        found: String,
+    },
+    /// The run was given up, so that it must not be committed any more.
+    #[error(
+        "this run was given up meanwhile, so nothing of it was left in {place}; start it again"
+    )]
+    Forbidden {
+        /// Host and database.
+        place: String,
+    },
 }

@@ -86,6 +86,8 @@ fn failure(error: &PostgresError) -> Failure {
         PostgresError::Unreachable { .. }
         | PostgresError::Query { .. }
         | PostgresError::Restless { .. } => Code::DatabaseUnreachable,
+        PostgresError::Newer { .. } => Code::Usage,
+        PostgresError::Forbidden { .. } => Code::DatabaseUnreachable,
         PostgresError::Answer { .. } => Code::Bug,
     };
     Failure::new(code, error.to_string())

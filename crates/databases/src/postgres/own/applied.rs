@@ -1,0 +1,181 @@
+//! Each time a migration ran forward, with all that taking it back needs: its scripts as they were
+//! then, how they ran, and what they changed.
+
+use crate::postgres::connection::{Connection, Row};
+use crate::postgres::own::delta::Delta;
+use crate::postgres::trouble::PostgresError;
+use crate::sql::literal;
+
+/// One migration that ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// Its number; later ones are greater.
+    pub(crate) id: i64,
+    /// What it was.
+    pub(crate) run: Run,
+    /// What it changed of the schema; absent while it runs, and for what another tool ran.
+    pub(crate) delta: Option<Delta>,
+    /// How far it is.
+    pub(crate) state: State,
+    /// How many statements are done, of one whose statements stand alone.
+    pub(crate) statement: u32,
+    /// By which role.
+    pub(crate) applied_by: String,
+    /// When, by the database's clock.
+    pub(crate) applied_at: String,
+    /// When it was taken back.
+    pub(crate) undone_at: Option<String>,
+}
+
+/// What ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// The table in which the folder's own tool remembers, qualified; it tells folders apart.
+    pub(crate) history: String,
+    /// The version as the tool writes it; of a repeatable one, its name.
+    pub(crate) version: String,
+    /// What its author called it.
+    pub(crate) name: String,
+    /// `versioned`, `repeatable` or `baseline`.
+    pub(crate) kind: String,
+    /// SHA-256 of the up script, in hexadecimal.
+    pub(crate) checksum: String,
+    /// The up script, with placeholders filled in.
+    pub(crate) up: String,
+    /// The down script, if there was one.
+    pub(crate) down: Option<String>,
+    /// How the tool runs it: `whole`, `one_message`, `automatic` or `separate`.
+    pub(crate) run: String,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Its statements stand alone, and not all are done.
+    Running,
+    /// It is in force.
+    Applied,
+    /// Being taken back, statement by statement.
+    Undoing,
+    /// It was taken back.
+    Undone,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            State::Running => "running",
+            State::Applied => "applied",
+            State::Undoing => "undoing",
+            State::Undone => "undone",
+        }
+    }
+
+    fn read(word: &str) -> Option<State> {
+        [State::Running, State::Applied, State::Undoing, State::Undone]
+            .into_iter()
+            .find(|state| state.word() == word)
+    }
+}
+
+const ABOUT: &str = "applied migrations";
+
+impl Applied {
+    /// Writes down that a migration begins, and gives its number.
+    pub(crate) fn begin(connection: &mut Connection, run: &Run) -> Result<i64, PostgresError> {
+        let sql = format!(
+            "INSERT INTO ripcord.applied (history, version, name, kind, checksum, up, down, run, \
+             state) VALUES ({}, {}, {}, {}, {}, {}, {}, {}, 'running') RETURNING id",
+            literal(&run.history),
+            literal(&run.version),
+            literal(&run.name),
+            literal(&run.kind),
+            literal(&run.checksum),
+            literal(&run.up),
+            run.down.as_deref().map_or_else(|| "NULL".to_owned(), literal),
+            literal(&run.run),
+        );
+        let rows = connection.rows(ABOUT, &sql)?;
+        let id = rows.first().and_then(|row| row.first()?.as_deref()?.parse().ok());
+        id.ok_or_else(|| Applied::odd(connection, "no number"))
+    }
+
+    /// Writes down what it changed, and how far it is.
+    pub(crate) fn set(
+        connection: &mut Connection,
+        id: i64,
+        state: State,
+        delta: Option<&Delta>,
+    ) -> Result<(), PostgresError> {
+        let json = delta.map(serde_json::to_string).transpose();
+        let json = json.map_err(|error| Applied::odd(connection, &error.to_string()))?;
+        let delta = json.map_or_else(String::new, |json| format!(", delta = {}", literal(&json)));
+        let undone = if state == State::Undone { "now()" } else { "NULL" };
+        let sql = format!(
+            "UPDATE ripcord.applied SET state = '{}', undone_at = {undone}{delta} WHERE id = {id}",
+            state.word()
+        );
+        connection.run(ABOUT, &sql)
+    }
+
+    /// Writes down how many statements are done.
+    pub(crate) fn advance(
+        connection: &mut Connection,
+        id: i64,
+        statement: u32,
+    ) -> Result<(), PostgresError> {
+        let sql = format!("UPDATE ripcord.applied SET statement = {statement} WHERE id = {id}");
+        connection.run(ABOUT, &sql)
+    }
+
+    /// All runs of a folder, oldest first, those that were taken back included.
+    pub(crate) fn of(
+        connection: &mut Connection,
+        history: &str,
+    ) -> Result<Vec<Applied>, PostgresError> {
+        let sql = format!(
+            "SELECT id, history, version, name, kind, checksum, up, down, run, delta, state, \
+             statement, applied_by, applied_at, undone_at FROM ripcord.applied \
+             WHERE history = {} ORDER BY id",
+            literal(history)
+        );
+        let rows = connection.rows(ABOUT, &sql)?;
+        let read: Option<Vec<Applied>> = rows.iter().map(Applied::read).collect();
+        read.ok_or_else(|| Applied::odd(connection, "not as written"))
+    }
+
+    fn read(row: &Row) -> Option<Applied> {
+        let text = |at: usize| row.get(at).cloned().flatten();
+        let delta = match text(9) {
+            Some(json) => Some(serde_json::from_str(&json).ok()?),
+            None => None,
+        };
+        Some(Applied {
+            id: text(0)?.parse().ok()?,
+            run: Run {
+                history: text(1)?,
+                version: text(2)?,
+                name: text(3)?,
+                kind: text(4)?,
+                checksum: text(5)?,
+                up: text(6)?,
+                down: text(7),
+                run: text(8)?,
+            },
+            delta,
+            state: State::read(&text(10)?)?,
+            statement: text(11)?.parse().ok()?,
+            applied_by: text(12)?,
+            applied_at: text(13)?,
+            undone_at: text(14),
+        })
+    }
+
+    fn odd(connection: &Connection, what: &str) -> PostgresError {
+        PostgresError::Answer {
+            place: connection.place().to_owned(),
+            about: ABOUT,
+            what: what.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What a run changed of a schema, small enough to be stored with it: the objects that differ, as
+//! they were and as they became. Laid over the schema of a later day it says what that schema
+//! would be without the run, and what somebody else changed since.
+
+use crate::postgres::catalogue::{Catalogue, Name, Object};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The objects that differ.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Delta {
+    /// Each with how it was and how it became; absent where it did not exist.
+    pub(crate) objects: Vec<Differing>,
+}
+
+/// One object that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Differing {
+    /// Which.
+    pub(crate) name: Name,
+    /// As it was.
+    pub(crate) before: Option<Object>,
+    /// As it became.
+    pub(crate) after: Option<Object>,
+}
+
+/// An object that somebody else changed since the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Drift {
+    /// Which.
+    pub(crate) name: Name,
+    /// What became of it, in words.
+    pub(crate) words: String,
+}
+
+impl Delta {
+    /// What differs between two schemas. A difference of position alone counts, too.
+    pub(crate) fn between(before: &Catalogue, after: &Catalogue) -> Delta {
+        let names: BTreeSet<&Name> = before.objects.keys().chain(after.objects.keys()).collect();
+        let differing = |name: &Name| {
+            let (old, new) = (before.objects.get(name), after.objects.get(name));
+            let same = match (old, new) {
+                (Some(old), Some(new)) => old == new,
+                (old, new) => old.is_none() && new.is_none(),
+            };
+            (!same).then(|| Differing {
+                name: name.clone(),
+                before: old.cloned(),
+                after: new.cloned(),
+            })
+        };
+        Delta { objects: names.into_iter().filter_map(differing).collect() }
+    }
+
+    /// What `now` would be had the run never happened, and what was changed since by others: their
+    /// changes to other objects stay, those to the same objects are named.
+    pub(crate) fn taken_from(&self, now: &Catalogue) -> (Catalogue, Vec<Drift>) {
+        self.laid(now, |one| (&one.after, &one.before))
+    }
+
+    /// What `now` would be with the run made again, and what was changed meanwhile.
+    pub(crate) fn laid_on(&self, now: &Catalogue) -> (Catalogue, Vec<Drift>) {
+        self.laid(now, |one| (&one.before, &one.after))
+    }
+
+    fn laid<'a>(
+        &'a self,
+        now: &Catalogue,
+        sides: impl Fn(&'a Differing) -> (&'a Option<Object>, &'a Option<Object>),
+    ) -> (Catalogue, Vec<Drift>) {
+        let mut target = now.clone();
+        let mut drifts = Vec::new();
+        for one in &self.objects {
+            let (expected, wanted) = sides(one);
+            let found = now.objects.get(&one.name);
+            let facts = |object: Option<&Object>| {
+                object.map(|object| {
+                    // Where a column stands moves with every column before it.
+                    let mut facts = object.facts.clone();
+                    facts.remove("position");
+                    facts
+                })
+            };
+            if facts(found) != facts(expected.as_ref()) {
+                let words = match (found, expected) {
+                    (None, _) => "was dropped since",
+                    (_, None) => "was made since",
+                    _ => "was changed since",
+                };
+                drifts.push(Drift { name: one.name.clone(), words: words.to_owned() });
+            }
+            match wanted {
+                Some(object) => target.objects.insert(one.name.clone(), object.clone()),
+                None => target.objects.remove(&one.name),
+            };
+        }
+        (target, drifts)
+    }
+}
