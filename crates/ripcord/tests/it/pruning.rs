@@ -1,6 +1,7 @@
 //! What is cleared away, and what must not be, on the real binary.
 
 use crate::site::{Site, get};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::Path;
