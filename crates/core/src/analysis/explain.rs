@@ -51,7 +51,7 @@ pub(super) fn chance(evidence: f64) -> String {
 }
 
 /// 1234567 as "1,234,567".
-pub(super) fn thousands(count: u64) -> String {
+pub fn thousands(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -76,7 +76,7 @@ pub(super) fn plain(number: f64) -> String {
 }
 
 /// A stretch of time in the unit that suits it.
-pub(super) fn time(ms: Millis) -> String {
+pub fn time(ms: Millis) -> String {
     let seconds = as_f64(ms) / 1e3;
     match seconds {
         s if s < 1.0 => "a second".to_owned(),

@@ -12,7 +12,7 @@ pub mod bad;
 pub mod boundary;
 pub mod burn;
 mod errors;
-mod explain;
+pub mod explain;
 mod external;
 mod gauge;
 pub mod interval;

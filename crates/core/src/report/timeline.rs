@@ -2,7 +2,7 @@
 
 use crate::model::ReleaseId;
 use crate::plan::display::duration;
-use crate::plan::{Intent, Plan};
+use crate::plan::{Effect, Intent, Plan, Step};
 use crate::run::event::{Event, Observation, Outcome, Receipt};
 use crate::run::{Entry, Subject};
 use crate::schema::Counted;
@@ -60,7 +60,7 @@ fn tell(entry: &Entry, plan: Option<&Plan>) -> Option<(Mark, String)> {
         Event::Started => (Mark::Doing, effect),
         Event::Succeeded { receipt } => (Mark::Done, done(&effect, receipt)),
         Event::Failed { error, .. } => (Mark::Bad, error.clone()),
-        Event::Observed { observation } => observed(observation)?,
+        Event::Observed { observation } => observed(observation, step)?,
         Event::TurnedBack { reason } => (Mark::Bad, format!("going back: {reason}")),
         Event::UndoStarted => return None,
         Event::UndoSucceeded { receipt } if receipt.what.is_empty() => return None,
@@ -134,7 +134,7 @@ fn done(what: &str, receipt: &Receipt) -> String {
     format!("{text} ({})", duration(receipt.took_ms))
 }
 
-fn observed(observation: &Observation) -> Option<(Mark, String)> {
+fn observed(observation: &Observation, step: Option<&Step>) -> Option<(Mark, String)> {
     Some(match observation {
         Observation::Watched { elapsed_ms, requests, errors, tolerated, evidence } => (
             Mark::Seen,
@@ -156,15 +156,27 @@ fn observed(observation: &Observation) -> Option<(Mark, String)> {
             ),
         ),
         Observation::Reference { .. } | Observation::Sampled { .. } => return None,
-        Observation::Lapsed => {
-            (Mark::Bad, "nobody had watched for too long: the proxy went back to stable".to_owned())
-        }
+        Observation::Lapsed => (Mark::Bad, lapsed(step)),
         Observation::WouldGoBack { because } => {
             (Mark::Bad, format!("would go back, but may only look: {because}"))
         }
         Observation::Undecided { because } => (Mark::Bad, format!("undecided: {because}")),
         Observation::Retrying { error } => (Mark::Seen, format!("again, because {error}")),
     })
+}
+
+/// Where the proxy went is what the step had it do when nobody watches.
+fn lapsed(step: Option<&Step>) -> String {
+    let state = step.and_then(|step| match &step.effect {
+        Effect::EnsureTraffic { state, .. } => Some(state),
+        Effect::Analysis(analysis) => Some(&analysis.traffic),
+        _ => None,
+    });
+    let whom = match state.and_then(|state| state.lease.as_ref()) {
+        Some(lease) => format!("gave the requests to {}", lease.lapse),
+        None => "went where its lease says".to_owned(),
+    };
+    format!("nobody had watched for too long: the proxy {whom} by itself")
 }
 
 fn finished(outcome: &Outcome, plan: Option<&Plan>) -> (Mark, String) {

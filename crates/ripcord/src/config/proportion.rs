@@ -16,9 +16,9 @@ pub(crate) struct Percent<const MIN: u32, const MAX: u32> {
     pub(crate) ppm: u32,
 }
 
-/// How many times as much; more than once, at most a hundred times.
+/// How many times as much; at least once, at most a hundred times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
-pub(crate) struct Ratio(#[schemars(with = "f64", range(min = 1.001, max = 100))] u32);
+pub(crate) struct Ratio(#[schemars(with = "f64", range(min = 1, max = 100))] u32);
 
 /// A percentage with at most four decimals, such as "1%" or "99.95%".
 #[derive(JsonSchema)]
@@ -33,7 +33,7 @@ impl Ratio {
 
     fn of(value: f64) -> Option<Ratio> {
         // A bound far from where whole numbers end; more decimals than three are refused.
-        let thousandths = (1_001..=100_000).find(|whole| f64::from(*whole) / 1_000.0 >= value)?;
+        let thousandths = (1_000..=100_000).find(|whole| f64::from(*whole) / 1_000.0 >= value)?;
         let exact = (f64::from(thousandths) / 1_000.0 - value).abs() < 1e-9;
         exact.then_some(Ratio(thousandths))
     }
@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for Ratio {
         Ratio::of(value).ok_or_else(|| {
             value_error(
                 format!("{value} is not a ratio that is possible here"),
-                "write more than 1 and at most 100 with at most three decimals, such as 1.25",
+                "write 1 to 100 with at most three decimals, such as 1.25",
             )
         })
     }
@@ -119,7 +119,8 @@ mod tests {
         check(2.0, Some(2_000));
         check(1.001, Some(1_001));
         check(100.0, Some(100_000));
-        check(1.0, None);
+        check(1.0, Some(1_000));
+        check(0.999, None);
         check(1.0005, None);
         check(1.2501, None);
         check(100.001, None);

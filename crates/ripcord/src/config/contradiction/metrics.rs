@@ -84,14 +84,14 @@ fn ratios(config: &Config, judge: &Judge) -> Result<(), Failure> {
     let tolerated = judge.tolerated_ratio.as_ref().map(|ratio| ratio.get_ref().thousandths());
     let promote = judge.promote_ratio.as_ref().map(|ratio| ratio.get_ref().thousandths());
     let tolerated = tolerated.unwrap_or(usual.tolerated_ratio_thousandths);
-    if promote.unwrap_or(usual.promote_ratio_thousandths) >= tolerated {
+    if promote.unwrap_or(usual.promote_ratio_thousandths) >= tolerated.max(1_001) {
         return Ok(());
     }
     let written = judge.promote_ratio.as_ref().or(judge.tolerated_ratio.as_ref());
     let span = written.map_or(0..0, Spanned::span);
     let what = "a release that is tolerated could never be promoted";
     Err(contradiction(config, span, what)
-        .hint("make `promote_ratio` at least as large as `tolerated_ratio`"))
+        .hint("make `promote_ratio` more than 1 and at least as large as `tolerated_ratio`"))
 }
 
 fn limits(config: &Config, judge: &Judge) -> Result<(), Failure> {
