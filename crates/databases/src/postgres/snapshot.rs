@@ -27,7 +27,17 @@ const ALIASES_MAX: u32 = 4;
 const OWN: &str = "ripcord";
 
 /// Where an object's rows are kept in the server's catalogues: catalogue, row, column.
-type Address = (u32, u32, i32);
+pub(crate) type Address = (u32, u32, i32);
+
+/// Which object has which number in the server's catalogues. A number outlives a change of name,
+/// which is how renaming something is told from dropping it and making another.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Identities {
+    /// The objects.
+    pub(crate) objects: BTreeMap<Address, Name>,
+    /// The labels of enums: the type's name, and the label.
+    pub(crate) labels: BTreeMap<u32, (String, String)>,
+}
 
 /// The objects of each question, and what it is about.
 const QUESTIONS: [(&str, &str); 9] = [
@@ -65,6 +75,56 @@ pub fn snapshot(connection: &mut Connection, scope: &Scope) -> Result<Catalogue,
     }
     let place = connection.place().to_owned();
     Err(PostgresError::Restless { place, times: ATTEMPTS_MAX })
+}
+
+/// What a session of the user's has to be set to while its schema is read, and undone after.
+const LOOK: &str = "SAVEPOINT ripcord_look; SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off; \
+    SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 1; \
+    SET LOCAL bytea_output = 'hex'; SET LOCAL TimeZone = 'UTC'";
+
+/// The schema as the open transaction sees it, its own changes included.
+///
+/// # Errors
+///
+/// As [`snapshot`]. The transaction stays usable unless the connection is lost.
+pub(crate) fn snapshot_here(
+    connection: &mut Connection,
+    scope: &Scope,
+) -> Result<(Catalogue, Identities), PostgresError> {
+    for _ in 0..ATTEMPTS_MAX {
+        connection.run("schema", LOOK)?;
+        let read = fingerprint(connection).and_then(|mark| Ok((mark, Reading::read(connection)?)));
+        let again = read.and_then(|(mark, reading)| {
+            let same = fingerprint(connection)? == mark;
+            Ok(same.then_some((reading, labels(connection)?)))
+        });
+        connection
+            .run("schema", "ROLLBACK TO SAVEPOINT ripcord_look; RELEASE SAVEPOINT ripcord_look")?;
+        match again {
+            Ok(Some((reading, labels))) => {
+                let objects = reading.names.iter().map(|(at, name)| (*at, name.clone())).collect();
+                let catalogue = reading.finish(connection, scope)?;
+                return Ok((catalogue, Identities { objects, labels }));
+            }
+            Err(error) if !is_passing(&error) => return Err(error),
+            _ => {}
+        }
+    }
+    let place = connection.place().to_owned();
+    Err(PostgresError::Restless { place, times: ATTEMPTS_MAX })
+}
+
+/// The labels of all enums of users, by their numbers.
+fn labels(connection: &mut Connection) -> Result<BTreeMap<u32, (String, String)>, PostgresError> {
+    let sql = "SELECT e.oid, format('%I.%I', n.nspname, t.typname), e.enumlabel FROM pg_catalog.pg_enum e \
+               JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid \
+               JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace";
+    let rows = connection.rows("labels of enums", sql)?;
+    let label = |row: Row| {
+        let [number, name, label] = <[Option<String>; 3]>::try_from(row).ok()?;
+        Some((number?.parse().ok()?, (name?, label?)))
+    };
+    Ok(rows.into_iter().filter_map(label).collect())
 }
 
 /// Whether the server only stumbled over something that was dropped while it was looked at.

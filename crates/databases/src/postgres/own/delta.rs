@@ -3,6 +3,7 @@
 //! would be without the run, and what somebody else changed since.
 
 use crate::postgres::catalogue::{Catalogue, Name, Object};
+use crate::postgres::snapshot::Identities;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -11,6 +12,32 @@ use std::collections::BTreeSet;
 pub(crate) struct Delta {
     /// Each with how it was and how it became; absent where it did not exist.
     pub(crate) objects: Vec<Differing>,
+    /// Those that are the same object under another name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) renamed: Vec<Renamed>,
+    /// Labels of enums that have another name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) labels: Vec<RenamedLabel>,
+}
+
+/// One object under two names. What is part of something renamed is listed as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Renamed {
+    /// Its name before.
+    pub(crate) from: Name,
+    /// Its name after.
+    pub(crate) to: Name,
+}
+
+/// One label of an enum under two names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RenamedLabel {
+    /// The type's name before.
+    pub(crate) type_name: String,
+    /// The label before.
+    pub(crate) from: String,
+    /// The label after.
+    pub(crate) to: String,
 }
 
 /// One object that differs.
@@ -34,6 +61,25 @@ pub(crate) struct Drift {
 }
 
 impl Delta {
+    /// What differs between two schemas of one database, with what only bears another name.
+    pub(crate) fn of(before: (&Catalogue, &Identities), after: (&Catalogue, &Identities)) -> Delta {
+        let mut delta = Delta::between(before.0, after.0);
+        for (place, from) in &before.1.objects {
+            if let Some(to) = after.1.objects.get(place).filter(|to| *to != from) {
+                delta.renamed.push(Renamed { from: from.clone(), to: to.clone() });
+            }
+        }
+        // A whole comes before what is part of it.
+        delta.renamed.sort_by(|one, other| one.from.cmp(&other.from));
+        for (place, (type_name, from)) in &before.1.labels {
+            if let Some((_, to)) = after.1.labels.get(place).filter(|(_, to)| to != from) {
+                let (type_name, from, to) = (type_name.clone(), from.clone(), to.clone());
+                delta.labels.push(RenamedLabel { type_name, from, to });
+            }
+        }
+        delta
+    }
+
     /// What differs between two schemas. A difference of position alone counts, too.
     pub(crate) fn between(before: &Catalogue, after: &Catalogue) -> Delta {
         let names: BTreeSet<&Name> = before.objects.keys().chain(after.objects.keys()).collect();
@@ -49,7 +95,8 @@ impl Delta {
                 after: new.cloned(),
             })
         };
-        Delta { objects: names.into_iter().filter_map(differing).collect() }
+        let objects = names.into_iter().filter_map(differing).collect();
+        Delta { objects, ..Delta::default() }
     }
 
     /// What `now` would be had the run never happened, and what was changed since by others: their

@@ -10,7 +10,7 @@ mod kept;
 mod marker;
 
 pub(crate) use applied::{Applied, Run, State};
-pub(crate) use delta::{Delta, Drift};
+pub(crate) use delta::{Delta, Drift, Renamed, RenamedLabel};
 pub(crate) use kept::{Kept, KeptItem};
 pub(crate) use marker::{forbid, is_done, mark};
 
