@@ -100,6 +100,25 @@ impl Http {
         self.read(request.send(body.to_string()), ANSWER_BYTES_MAX)
     }
 
+    /// Changes something: a body of the type given, with the method given.
+    pub(crate) fn change(
+        &self,
+        method: &str,
+        url: &str,
+        content_type: &str,
+        body: &Value,
+    ) -> Result<Answer, SourceError> {
+        let mut request = match method {
+            "PUT" => self.agent.put(url),
+            _ => self.agent.patch(url),
+        };
+        request = request.header("content-type", content_type);
+        for (name, value) in self.headers.iter() {
+            request = request.header(name, value);
+        }
+        self.read(request.send(body.to_string()), ANSWER_BYTES_MAX)
+    }
+
     /// What is wrong with an answer that is no success.
     pub(crate) fn refused(&self, answer: &Answer) -> SourceError {
         let said = match &answer.location {
@@ -213,9 +232,15 @@ fn retry_after_ms(headers: &HeaderMap) -> u64 {
         let ms = moment("retry-after")?.as_millisecond() - moment("date")?.as_millisecond();
         Some(u64::try_from(ms).unwrap_or(0))
     };
+    // Some say until when, in milliseconds since 1970, by their own clock.
+    let reset = || {
+        let until: i64 = text("x-ratelimit-reset")?.trim().parse().ok()?;
+        Some(u64::try_from(until - moment("date")?.as_millisecond()).unwrap_or(0))
+    };
     seconds
         .map(|seconds| seconds.saturating_mul(1_000))
         .or_else(until)
+        .or_else(reset)
         .unwrap_or(RETRY_AFTER_DEFAULT_MS)
         .min(RETRY_AFTER_MAX_MS)
 }
@@ -242,6 +267,8 @@ mod tests {
         check(&[("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT")], 60_000);
         check(&[("retry-after", "soon"), date], 60_000);
         check(&[("retry-after", "-5")], 60_000);
+        check(&[("x-ratelimit-reset", "1445412487500"), date], 7_500);
+        check(&[("x-ratelimit-reset", "1445412487500")], 60_000);
         check(&[], 60_000);
         check(&[("retry-after", "99999999999999999999")], 60_000);
         check(&[("retry-after", "18446744073709551615")], 3_600_000);

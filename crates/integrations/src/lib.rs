@@ -1,4 +1,5 @@
 //! Sources of metrics beside the proxy: Prometheus, any service that answers in JSON, a command.
+//! And services for feature flags that are somebody else's: `LaunchDarkly`, `ConfigCat`.
 //!
 //! A source is asked once per call, within bounds of time and size, and says a number, that it
 //! has none, or what is wrong. It must not retry, which the caller's next look does; it must not
@@ -12,6 +13,7 @@ mod near;
 mod prometheus;
 mod promql;
 mod query;
+pub mod services;
 mod sources;
 mod web;
 

@@ -6,6 +6,7 @@ mod command;
 mod prometheus;
 mod real;
 mod server;
+mod services;
 mod support;
 mod tls;
 mod trouble;

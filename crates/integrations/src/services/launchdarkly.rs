@@ -1,0 +1,133 @@
+//! `LaunchDarkly` by its REST API, with a personal or service token. SDK keys cannot be used.
+
+use super::{FlagImage, ServiceError, encoded, json};
+use crate::config::Headers;
+use crate::http::{ANSWER_BYTES_MAX, Http};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The service's name, for people.
+pub(super) const NAME: &str = "LaunchDarkly";
+
+/// The version of the interface that is spoken.
+const API_VERSION: &str = "20240415";
+
+/// What decides about users in one environment, as the interface names it.
+const STATE: [&str; 7] =
+    ["on", "offVariation", "fallthrough", "rules", "targets", "contextTargets", "prerequisites"];
+
+/// One environment of one project.
+#[derive(Debug)]
+pub struct LaunchDarkly {
+    http: Http,
+    base: String,
+    project: String,
+    environment: String,
+}
+
+impl LaunchDarkly {
+    /// A client. `base` is `https://app.launchdarkly.com`, or that of another region.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be one.
+    pub fn new(
+        base: &str,
+        project: &str,
+        environment: &str,
+        token: &str,
+        timeout_ms: u64,
+    ) -> Result<LaunchDarkly, ServiceError> {
+        let headers = BTreeMap::from([
+            ("Authorization".to_owned(), token.to_owned()),
+            ("LD-API-Version".to_owned(), API_VERSION.to_owned()),
+        ]);
+        let http = Http::new(base, Headers::from(headers), timeout_ms)
+            .map_err(|why| ServiceError::Setup { service: NAME, why })?;
+        Ok(LaunchDarkly {
+            http,
+            base: base.trim_end_matches('/').to_owned(),
+            project: project.to_owned(),
+            environment: environment.to_owned(),
+        })
+    }
+
+    pub(super) fn read(&self, key: &str) -> Result<FlagImage, ServiceError> {
+        let url = format!("{}?env={}", self.address(key), encoded(&self.environment));
+        let answer = self.http.get(&url, ANSWER_BYTES_MAX)?;
+        self.image(key, &json(&self.http, NAME, key, &answer)?)
+    }
+
+    /// One instruction, which is atomic and changes nothing when it is so already.
+    pub(super) fn turn_off(&self, key: &str, reason: &str) -> Result<FlagImage, ServiceError> {
+        let body = json!({
+            "environmentKey": self.environment,
+            "comment": reason,
+            "instructions": [{"kind": "turnFlagOff"}],
+        });
+        self.patch(key, "application/json; domain-model=launchdarkly.semanticpatch", &body)
+    }
+
+    /// Everything that is otherwise, in one patch that fails as a whole if the flag is no longer
+    /// in the state that it was read in.
+    pub(super) fn restore(
+        &self,
+        was: &FlagImage,
+        now: &FlagImage,
+        reason: &str,
+    ) -> Result<FlagImage, ServiceError> {
+        let at = |name: &str| format!("/environments/{}/{name}", pointed(&self.environment));
+        let mut patch = Vec::new();
+        if let Some(version) = now.version {
+            patch.push(json!({"op": "test", "path": at("version"), "value": version}));
+        }
+        for name in STATE {
+            let value = was.state.get(name);
+            match value {
+                _ if value == now.state.get(name) => {}
+                Some(value) => {
+                    let op = if now.state.contains_key(name) { "replace" } else { "add" };
+                    patch.push(json!({"op": op, "path": at(name), "value": value}));
+                }
+                None => patch.push(json!({"op": "remove", "path": at(name)})),
+            }
+        }
+        let body = json!({"comment": reason, "patch": patch});
+        self.patch(&was.key, "application/json", &body)
+    }
+
+    fn patch(&self, key: &str, kind: &str, body: &Value) -> Result<FlagImage, ServiceError> {
+        let answer = self.http.change("PATCH", &self.address(key), kind, body)?;
+        let flag = json(&self.http, NAME, key, &answer)?;
+        // The answer shows all environments; what it does not show has to be asked for.
+        match self.image(key, &flag) {
+            Ok(image) => Ok(image),
+            Err(_) => self.read(key),
+        }
+    }
+
+    fn address(&self, key: &str) -> String {
+        format!("{}/api/v2/flags/{}/{}", self.base, encoded(&self.project), encoded(key))
+    }
+
+    fn image(&self, key: &str, flag: &Value) -> Result<FlagImage, ServiceError> {
+        let found = flag.get("environments").and_then(|all| all.get(&self.environment));
+        let Some(found) = found.and_then(Value::as_object) else {
+            let why = format!("the flag {key} has no environment {}", self.environment);
+            return Err(ServiceError::Nonsense { service: NAME, why });
+        };
+        if !found.get("on").is_some_and(Value::is_boolean) {
+            let why = format!("the flag {key} does not say whether it is on");
+            return Err(ServiceError::Nonsense { service: NAME, why });
+        }
+        let version = found.get("version").and_then(Value::as_u64);
+        let member = |name: &&str| Some(((*name).to_owned(), found.get(*name)?.clone()));
+        let state: Map<String, Value> = STATE.iter().filter_map(member).collect();
+        Ok(FlagImage { key: key.to_owned(), version, state })
+    }
+}
+
+/// A member's name as JSON pointers write it.
+fn pointed(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
