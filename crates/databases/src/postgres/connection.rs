@@ -4,6 +4,7 @@
 use crate::postgres::trouble::PostgresError;
 use postgres::config::{Host, SslMode};
 use postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use std::io::Write;
 use std::time::Duration;
 
 /// The longest that anything may take.
@@ -15,6 +16,8 @@ pub struct Limits {
     pub statement: Duration,
     /// For a lock.
     pub lock: Duration,
+    /// Until another Ripcord that is at work in the same database is done.
+    pub turn: Duration,
 }
 
 impl Default for Limits {
@@ -23,6 +26,7 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             statement: Duration::from_mins(1),
             lock: Duration::from_secs(5),
+            turn: Duration::from_mins(1),
         }
     }
 }
@@ -49,6 +53,37 @@ impl Connection {
         purpose: &str,
         limits: &Limits,
     ) -> Result<Connection, PostgresError> {
+        let settings = format!(
+            "SET statement_timeout = {}; SET lock_timeout = {}; \
+             SET idle_in_transaction_session_timeout = 60000; SET client_encoding = 'UTF8'; \
+             SET standard_conforming_strings = on; SET quote_all_identifiers = off; \
+             SET search_path = ''; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; \
+             SET extra_float_digits = 1; SET bytea_output = 'hex'; SET TimeZone = 'UTC'",
+            limits.statement.as_millis(),
+            limits.lock.as_millis()
+        );
+        Connection::with(address, purpose, limits, &settings)
+    }
+
+    /// Connects as the user's own programs do: scripts must find the search path and everything
+    /// else as the user, the role and the database are set. The server gives up by itself on
+    /// whoever is gone or stands still.
+    pub(crate) fn open_as_user(
+        address: &str,
+        purpose: &str,
+        limits: &Limits,
+    ) -> Result<Connection, PostgresError> {
+        let settings = "SET idle_in_transaction_session_timeout = 60000; \
+                        SET client_connection_check_interval = 1000";
+        Connection::with(address, purpose, limits, settings)
+    }
+
+    fn with(
+        address: &str,
+        purpose: &str,
+        limits: &Limits,
+        settings: &str,
+    ) -> Result<Connection, PostgresError> {
         let mut config: Config = address.parse().map_err(|error: postgres::Error| {
             // The parser's message can repeat a value; only its cause is shown, and that does not.
             let why = std::error::Error::source(&error)
@@ -62,29 +97,16 @@ impl Connection {
         config.application_name(&format!("ripcord/{purpose}"));
         config.connect_timeout(limits.connect);
         config.keepalives(true);
-        let mut client = config.connect(NoTls).map_err(|error| PostgresError::Unreachable {
+        let client = config.connect(NoTls).map_err(|error| PostgresError::Unreachable {
             place: place.clone(),
-            why: why(&error),
-        })?;
-        let settings = format!(
-            "SET statement_timeout = {}; SET lock_timeout = {}; \
-             SET idle_in_transaction_session_timeout = 60000; SET client_encoding = 'UTF8'; \
-             SET standard_conforming_strings = on; SET quote_all_identifiers = off; \
-             SET search_path = ''; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; \
-             SET extra_float_digits = 1; SET bytea_output = 'hex'; SET TimeZone = 'UTC'",
-            limits.statement.as_millis(),
-            limits.lock.as_millis()
-        );
-        let about = "settings";
-        client.batch_execute(&settings).map_err(|error| PostgresError::Query {
-            place: place.clone(),
-            about,
             why: why(&error),
         })?;
         let mut connection = Connection { client, place, version: 0, version_words: String::new() };
+        connection.run("settings", settings)?;
         let rows = connection.rows(
             "version",
-            "SELECT current_setting('server_version_num'), current_setting('server_version')",
+            "SELECT pg_catalog.current_setting('server_version_num'), \
+             pg_catalog.current_setting('server_version')",
         )?;
         let field = |at: usize| rows.first().and_then(|row| row.get(at).cloned().flatten());
         connection.version = field(0).and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -132,13 +154,78 @@ impl Connection {
         Ok(messages.into_iter().filter_map(row).collect())
     }
 
+    /// The first field of the first row that one statement answers.
+    pub(crate) fn value(
+        &mut self,
+        about: &'static str,
+        sql: &str,
+    ) -> Result<Option<String>, PostgresError> {
+        let rows = self.rows(about, sql)?;
+        Ok(rows.into_iter().next().and_then(|row| row.into_iter().next().flatten()))
+    }
+
+    /// The same as a number; none counts as nothing.
+    pub(crate) fn number(&mut self, about: &'static str, sql: &str) -> Result<i64, PostgresError> {
+        let value = self.value(about, sql)?;
+        let number = value.as_deref().map_or(Ok(0), str::parse);
+        number.map_err(|_| PostgresError::Answer {
+            place: self.place.clone(),
+            about,
+            what: format!("{} is not a number", value.unwrap_or_default()),
+        })
+    }
+
+    /// Runs one statement and says how many rows it wrote or found.
+    pub(crate) fn count(&mut self, about: &'static str, sql: &str) -> Result<u64, PostgresError> {
+        let messages = self.client.simple_query(sql).map_err(|error| self.failed(about, &error))?;
+        let done = messages.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
+            _ => None,
+        });
+        Ok(done.unwrap_or(0))
+    }
+
+    /// Sends the rows that follow COPY … FROM STDIN, and says how many there were.
+    pub(crate) fn copy_in(
+        &mut self,
+        about: &'static str,
+        sql: &str,
+        rows: &[u8],
+    ) -> Result<u64, PostgresError> {
+        let mut writer = match self.client.copy_in(sql) {
+            Ok(writer) => writer,
+            Err(error) => return Err(failed(&self.place, about, &error)),
+        };
+        let sent = writer.write_all(rows);
+        let done = match sent {
+            Ok(()) => writer.finish().map_err(|error| failed(&self.place, about, &error)),
+            Err(error) => {
+                let why = error.to_string();
+                Err(PostgresError::Unreachable { place: self.place.clone(), why })
+            }
+        };
+        done
+    }
+
+    /// Whether nothing can be asked any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
     fn failed(&self, about: &'static str, error: &postgres::Error) -> PostgresError {
-        let (place, why) = (self.place.clone(), why(error));
-        if error.is_closed() {
-            PostgresError::Unreachable { place, why }
-        } else {
-            PostgresError::Query { place, about, why }
-        }
+        failed(&self.place, about, error)
+    }
+}
+
+fn failed(place: &str, about: &'static str, error: &postgres::Error) -> PostgresError {
+    let (place, why) = (place.to_owned(), why(error));
+    let code = error.code().map(|state| state.code().to_owned()).unwrap_or_default();
+    let source = std::error::Error::source(error);
+    let broken = source.is_some_and(|source| source.is::<std::io::Error>());
+    if error.is_closed() || broken {
+        PostgresError::Unreachable { place, why }
+    } else {
+        PostgresError::Query { place, about, why, code }
     }
 }
 

@@ -48,6 +48,8 @@ pub enum PostgresError {
         about: &'static str,
         /// What the server said.
         why: String,
+        /// Its SQLSTATE.
+        code: String,
     },
     /// The schema changed each time it was read.
     #[error(
@@ -97,4 +99,93 @@ pub enum PostgresError {
         /// Host and database.
         place: String,
     },
+    /// Another Ripcord is at work in the same database.
+    #[error(
+        "another Ripcord is at work in {place} ({who}); waited {waited_ms} ms for it: run again when it is done"
+    )]
+    Busy {
+        /// Host and database.
+        place: String,
+        /// Its process at the server and since when.
+        who: String,
+        /// How long it was waited for.
+        waited_ms: u64,
+    },
+    /// Another Ripcord took over.
+    #[error("another Ripcord took over {place} meanwhile, so this one changes nothing more there")]
+    Superseded {
+        /// Host and database.
+        place: String,
+    },
+    /// What was asked is not done, for a reason known before anything ran or under the lock.
+    #[error("{what} is not run in {place}: {why}")]
+    Refused {
+        /// Host and database.
+        place: String,
+        /// Which script or statement.
+        what: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// A statement of a script failed.
+    #[error("{script}, line {line}: {why}; the statement is: {text}; {left}")]
+    Statement {
+        /// Host and database.
+        place: String,
+        /// Which script.
+        script: String,
+        /// On which line of it the statement begins.
+        line: u32,
+        /// The statement, shortened.
+        text: String,
+        /// What the server said.
+        why: String,
+        /// Its SQLSTATE.
+        code: String,
+        /// What of the script is in force now.
+        left: String,
+    },
+    /// Others held what was needed, each time it was tried.
+    #[error(
+        "{place} was busy: {why}; tried {attempts} times and left no trace; try again when fewer long transactions run"
+    )]
+    Contended {
+        /// Host and database.
+        place: String,
+        /// What the server said, and who was in the way.
+        why: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// The connection broke while the end of a transaction was awaited, and nobody answers since.
+    #[error(
+        "the connection to {place} broke while the change was being committed, and nobody answers since ({why}); run again: what happened is found out first"
+    )]
+    Unsure {
+        /// Host and database.
+        place: String,
+        /// What was tried.
+        why: String,
+    },
+}
+
+impl PostgresError {
+    /// The server's own code for what went wrong; empty when it did not answer.
+    pub fn code(&self) -> &str {
+        match self {
+            PostgresError::Query { code, .. } | PostgresError::Statement { code, .. } => code,
+            _ => "",
+        }
+    }
+
+    /// Whether the connection is gone, so that what was sent last may or may not have happened.
+    pub(crate) fn is_lost(&self) -> bool {
+        let ended = ["57P01", "57P02", "57P03", "57P05", "25P03"].contains(&self.code());
+        ended || self.code().starts_with("08") || matches!(self, PostgresError::Unreachable { .. })
+    }
+
+    /// Whether others were in the way, so that the same may succeed a moment later.
+    pub(crate) fn is_contention(&self) -> bool {
+        ["55P03", "40P01", "40001"].contains(&self.code())
+    }
 }

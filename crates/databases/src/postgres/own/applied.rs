@@ -81,11 +81,22 @@ impl State {
 const ABOUT: &str = "applied migrations";
 
 impl Applied {
-    /// Writes down that a migration begins, and gives its number.
-    pub(crate) fn begin(connection: &mut Connection, run: &Run) -> Result<i64, PostgresError> {
+    /// A number for a run that is about to begin. It is never given twice, whatever comes of the
+    /// run.
+    pub(crate) fn reserve(connection: &mut Connection) -> Result<i64, PostgresError> {
+        let sequence = "pg_catalog.pg_get_serial_sequence('ripcord.applied', 'id')";
+        connection.number(ABOUT, &format!("SELECT pg_catalog.nextval({sequence})"))
+    }
+
+    /// Writes down that a migration begins, under the number that was reserved for it.
+    pub(crate) fn begin(
+        connection: &mut Connection,
+        id: i64,
+        run: &Run,
+    ) -> Result<(), PostgresError> {
         let sql = format!(
-            "INSERT INTO ripcord.applied (history, version, name, kind, checksum, up, down, run, \
-             state) VALUES ({}, {}, {}, {}, {}, {}, {}, {}, 'running') RETURNING id",
+            "INSERT INTO ripcord.applied (id, history, version, name, kind, checksum, up, down, run, \
+             state) OVERRIDING SYSTEM VALUE VALUES ({id}, {}, {}, {}, {}, {}, {}, {}, {}, 'running')",
             literal(&run.history),
             literal(&run.version),
             literal(&run.name),
@@ -95,9 +106,7 @@ impl Applied {
             run.down.as_deref().map_or_else(|| "NULL".to_owned(), literal),
             literal(&run.run),
         );
-        let rows = connection.rows(ABOUT, &sql)?;
-        let id = rows.first().and_then(|row| row.first()?.as_deref()?.parse().ok());
-        id.ok_or_else(|| Applied::odd(connection, "no number"))
+        connection.run(ABOUT, &sql)
     }
 
     /// Writes down what it changed, and how far it is.

@@ -9,6 +9,9 @@ JOIN pg_class c ON c.oid = g.tgrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_trigger parent ON parent.oid = g.tgparentid
 WHERE NOT g.tgisinternal AND (g.tgparentid = 0 OR g.tgenabled <> parent.tgenabled)
+-- Ripcord's own are there while a migration runs, and no longer.
+AND NOT EXISTS (SELECT FROM pg_proc own JOIN pg_namespace os ON os.oid = own.pronamespace
+                WHERE own.oid = g.tgfoid AND os.nspname = 'ripcord')
 AND c.relpersistence <> 't' AND {user_namespace}
 AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
 UNION ALL

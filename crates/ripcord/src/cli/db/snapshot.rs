@@ -87,7 +87,13 @@ fn failure(error: &PostgresError) -> Failure {
         | PostgresError::Query { .. }
         | PostgresError::Restless { .. } => Code::DatabaseUnreachable,
         PostgresError::Newer { .. } => Code::Usage,
-        PostgresError::Forbidden { .. } => Code::DatabaseUnreachable,
+        PostgresError::Forbidden { .. }
+        | PostgresError::Busy { .. }
+        | PostgresError::Superseded { .. }
+        | PostgresError::Refused { .. }
+        | PostgresError::Statement { .. }
+        | PostgresError::Contended { .. }
+        | PostgresError::Unsure { .. } => Code::DatabaseUnreachable,
         PostgresError::Answer { .. } => Code::Bug,
     };
     Failure::new(code, error.to_string())

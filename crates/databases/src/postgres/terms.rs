@@ -1,0 +1,61 @@
+//! On which terms a migration runs: how long users may wait for it, how much may be copied aside,
+//! and what may be lost. Pure data; who asks decides.
+
+use ripcord_core::schema::{Mode, SchemaForecast};
+
+/// What a run may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// What becomes of what a script destroys.
+    pub mode: Mode,
+    /// How long one statement waits for a lock. Users queue behind it for as long.
+    pub lock_timeout_ms: u64,
+    /// How long one statement may run, the copying before it included. Nought is without end.
+    pub statement_budget_ms: u64,
+    /// How often a run is begun when others are in the way.
+    pub attempts_max: u32,
+    /// The most that may be copied aside, by the size of the tables it is copied from.
+    pub copy_bytes_max: u64,
+    /// The largest table that is written anew for the order of its columns.
+    pub rebuild_bytes_max: u64,
+    /// What was forecast and accepted: the run counts again, and loses no more for good than this.
+    pub accept: Option<SchemaForecast>,
+}
+
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms {
+            mode: Mode::Drop,
+            lock_timeout_ms: 2_000,
+            statement_budget_ms: 0,
+            attempts_max: 10,
+            copy_bytes_max: 4 << 30,
+            rebuild_bytes_max: 1 << 30,
+            accept: None,
+        }
+    }
+}
+
+impl Terms {
+    /// How long to wait before the attempt after this one, in milliseconds: users get the time
+    /// that they queued, and more each time.
+    pub(crate) fn pause_ms(&self, attempt: u32) -> u64 {
+        let doubled = 50_u64.saturating_mul(1 << attempt.min(6));
+        doubled.min(PAUSE_MS_MAX)
+    }
+}
+
+/// The longest pause between two attempts.
+const PAUSE_MS_MAX: u64 = 2_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let terms = Terms::default();
+        let pauses: Vec<u64> = [0, 1, 2, 5, 6, 1000].map(|n| terms.pause_ms(n)).to_vec();
+        assert_eq!(pauses, [50, 100, 200, 1600, 2000, 2000]);
+    }
+}
