@@ -23,15 +23,13 @@ const SHOWN_MAX: usize = 60;
 impl FlagImage {
     /// Whether everybody gets what the flag gives when it is off.
     pub fn is_off(&self) -> bool {
-        match self.state.get("on") {
-            Some(on) => on == &Value::Bool(false),
-            // Where there is no switch, off is false for everybody.
-            None => {
-                let rules = self.state.get("targetingRules").and_then(Value::as_array);
-                let value = self.state.get("defaultValue").and_then(|value| value.get("boolValue"));
-                rules.is_none_or(Vec::is_empty) && value == Some(&Value::Bool(false))
-            }
-        }
+        // Where there is no switch, off is false for everybody.
+        let is_false = || {
+            let rules = self.state.get("targetingRules").and_then(Value::as_array);
+            let value = self.state.get("defaultValue").and_then(|value| value.get("boolValue"));
+            rules.is_none_or(Vec::is_empty) && value == Some(&Value::Bool(false))
+        };
+        self.state.get("on").map_or_else(is_false, |on| on == &Value::Bool(false))
     }
 
     /// What is otherwise in another image of the same flag, in words.
