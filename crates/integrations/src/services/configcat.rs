@@ -2,9 +2,10 @@
 //! environment. It has no switch: off is `false` for everybody, and what was there is written back
 //! whole, because a write there resets whatever it leaves out.
 
-use super::{FlagImage, ServiceError, encoded, json};
+use super::{FlagImage, ServiceError, json};
 use crate::config::Headers;
 use crate::http::{ANSWER_BYTES_MAX, Http};
+use crate::web::encode;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -83,9 +84,9 @@ impl ConfigCat {
     }
 
     fn address(&self, key: &str, reason: Option<&str>) -> String {
-        let reason = reason.map(|reason| format!("?reason={}", encoded(reason)));
+        let reason = reason.map(|reason| format!("?reason={}", encode(reason)));
         let reason = reason.unwrap_or_default();
-        format!("{}/v2/settings/{}/value{reason}", self.base, encoded(key))
+        format!("{}/v2/settings/{}/value{reason}", self.base, encode(key))
     }
 }
 
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_encoded() {
+    fn credentials_are_encode() {
         let check = |text: &str, expected: &str| assert_eq!(base64(text.as_bytes()), expected);
         check("", "");
         check("f", "Zg==");

@@ -1,8 +1,9 @@
 //! `LaunchDarkly` by its REST API, with a personal or service token. SDK keys cannot be used.
 
-use super::{FlagImage, ServiceError, encoded, json};
+use super::{FlagImage, ServiceError, json};
 use crate::config::Headers;
 use crate::http::{ANSWER_BYTES_MAX, Http};
+use crate::web::encode;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -53,7 +54,7 @@ impl LaunchDarkly {
     }
 
     pub(super) fn read(&self, key: &str) -> Result<FlagImage, ServiceError> {
-        let url = format!("{}?env={}", self.address(key), encoded(&self.environment));
+        let url = format!("{}?env={}", self.address(key), encode(&self.environment));
         let answer = self.http.get(&url, ANSWER_BYTES_MAX)?;
         self.image(key, &json(&self.http, NAME, key, &answer)?)
     }
@@ -107,7 +108,7 @@ impl LaunchDarkly {
     }
 
     fn address(&self, key: &str) -> String {
-        format!("{}/api/v2/flags/{}/{}", self.base, encoded(&self.project), encoded(key))
+        format!("{}/api/v2/flags/{}/{}", self.base, encode(&self.project), encode(key))
     }
 
     fn image(&self, key: &str, flag: &Value) -> Result<FlagImage, ServiceError> {

@@ -132,13 +132,3 @@ fn json(
         _ => Err(http.refused(answer).into()),
     }
 }
-
-/// A part of an address, with everything encoded that could end it.
-fn encoded(text: &str) -> String {
-    let letter = |byte: u8| match byte {
-        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(letter).collect()
-}

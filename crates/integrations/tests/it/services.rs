@@ -39,20 +39,20 @@ fn has_header(request: &str, wanted: &str) -> bool {
 }
 
 /// Applies a JSON patch (RFC 6902: test, add, replace, remove of members), all of it or nothing.
-fn patched(document: &Value, patch: &Value) -> Option<Value> {
+fn patched(document: &Value, steps: &Value) -> Option<Value> {
     let mut document = document.clone();
-    for step in patch.as_array()? {
+    for step in steps.as_array()? {
         let path = step["path"].as_str()?;
-        let (parent, name) = path.rsplit_once('/')?;
+        let (whole, name) = path.rsplit_once('/')?;
         match step["op"].as_str()? {
             "test" if document.pointer(path) == Some(&step["value"]) => {}
             "add" => {
-                let parent = document.pointer_mut(parent)?.as_object_mut()?;
-                parent.insert(name.to_owned(), step["value"].clone());
+                let members = document.pointer_mut(whole)?.as_object_mut()?;
+                members.insert(name.to_owned(), step["value"].clone());
             }
             "replace" => *document.pointer_mut(path)? = step["value"].clone(),
             "remove" => {
-                document.pointer_mut(parent)?.as_object_mut()?.remove(name)?;
+                document.pointer_mut(whole)?.as_object_mut()?.remove(name)?;
             }
             _ => return None,
         }
@@ -71,7 +71,7 @@ fn launchdarkly_flag() -> Value {
     })
 }
 
-/// Speaks the part of LaunchDarkly's interface that concerns one flag.
+/// Speaks the part of `LaunchDarkly`'s interface that concerns one flag.
 fn launchdarkly(state: &Shared) -> (Server, FlagService) {
     let held = state.clone();
     let server = Server::start(move |request, stream| {
@@ -117,7 +117,7 @@ fn launchdarkly(state: &Shared) -> (Server, FlagService) {
     (server, FlagService::LaunchDarkly(client.unwrap()))
 }
 
-/// Speaks the part of ConfigCat's interface that concerns one setting.
+/// Speaks the part of `ConfigCat`'s interface that concerns one setting.
 fn configcat(state: &Shared) -> (Server, FlagService) {
     let held = state.clone();
     let server = Server::start(move |request, stream| {
@@ -171,8 +171,8 @@ const REASON: &str = "rollback of v4";
 
 /// Off and back, with both; what was there before is there after, to the last member.
 fn off_and_back(state: &Shared, service: &FlagService, key: &str, decides: &str) {
-    let decided = || state.lock().unwrap().flag.pointer(decides).cloned();
-    let before = decided();
+    let deciding = || state.lock().unwrap().flag.pointer(decides).cloned();
+    let before = deciding();
     let was = service.read(key).unwrap();
     assert!(!was.is_off());
     let left = service.turn_off(key, REASON).unwrap();
@@ -183,7 +183,7 @@ fn off_and_back(state: &Shared, service: &FlagService, key: &str, decides: &str)
     assert_eq!(service.restore(&was, &left, REASON).unwrap().state, was.state);
     assert_eq!(service.restore(&was, &left, REASON).unwrap().state, was.state);
     assert_eq!(state.lock().unwrap().writes.len(), 2);
-    assert_eq!(decided(), before);
+    assert_eq!(deciding(), before);
 }
 
 #[test]
