@@ -98,7 +98,9 @@ enum Verb {
     #[command(hide = true)]
     Shop(hidden::Shop),
     #[command(hide = true)]
-    BenchCutover(bench::Args),
+    BenchCutover(bench::CutoverArgs),
+    #[command(hide = true)]
+    BenchDetection(bench::DetectionArgs),
 }
 
 /// Reads the command line, runs the verb, says what went wrong, and returns the exit code.
@@ -156,7 +158,8 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Rollback(args) => rollback::run(&args, context)?,
         Verb::Maintenance(args) => maintenance::run(&args, context)?,
         Verb::Ledger(args) => ledger::run(&args, context)?,
-        Verb::BenchCutover(args) => bench::run(&args)?,
+        Verb::BenchCutover(args) => bench::cutover(&args)?,
+        Verb::BenchDetection(args) => bench::detection(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,7 @@ mod stage;
 mod story;
 
 pub(crate) use outcome::Outcome;
-pub(crate) use stage::{ENVIRONMENT, Fixture, Stage};
+pub(crate) use stage::{ENVIRONMENT, Fixture, Stage, cannot_write};
 
 use crate::failure::{Code, Failure};
 use crate::terminal;

@@ -31,12 +31,12 @@ fn two_releases(steps: &str) -> (Site, String) {
     (site, second)
 }
 
-fn spawn(site: &Site, arguments: &[&str]) -> Child {
+pub(crate) fn spawn(site: &Site, arguments: &[&str]) -> Child {
     site.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 #[track_caller]
-fn ended(mut child: Child, code: i32) {
+pub(crate) fn ended(mut child: Child, code: i32) {
     let began = Instant::now();
     while child.try_wait().unwrap().is_none() {
         assert!(began.elapsed() < Duration::from_mins(1), "the command goes on");
@@ -50,7 +50,7 @@ fn traffic(site: &Site) -> String {
 }
 
 #[track_caller]
-fn until_traffic(site: &mut Site, words: &str) {
+pub(crate) fn until_traffic(site: &mut Site, words: &str) {
     site.until(words, SOON, |site| traffic(site).contains(words));
 }
 
@@ -414,7 +414,7 @@ fn with_metric(site: &Site, more: &str) -> impl Fn(String) -> String {
     move |text: String| format!("{}{metric}", steps(text))
 }
 
-fn count(site: &Site, release: &str, failed: u32, all: u32) {
+pub(crate) fn count(site: &Site, release: &str, failed: u32, all: u32) {
     for (name, number) in [("failed", failed), ("all", all)] {
         // As a whole, so that nobody reads half a number.
         let path = site.path().join(format!("{release}.{name}"));

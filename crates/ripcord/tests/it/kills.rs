@@ -22,7 +22,16 @@ enum Journey {
     Canary,
     /// A canary that is found bad while it is compared.
     CanaryBack,
+    /// Instance by instance, which goes well.
+    Rolling,
+    /// The same, found bad while the first ones serve.
+    RollingBack,
+    /// The way back after all instances were replaced.
+    RollingRollback,
 }
+
+/// How many instances roll.
+const INSTANCES: usize = 3;
 
 impl Journey {
     /// The shop's release that it is about.
@@ -30,29 +39,56 @@ impl Journey {
         match self {
             Journey::Deploy | Journey::TakenBack | Journey::Rollback => "v3-bad-answers",
             Journey::Canary | Journey::CanaryBack => "v3-bad-canary",
+            Journey::Rolling | Journey::RollingBack | Journey::RollingRollback => "v3-bad-canary",
+        }
+    }
+
+    fn rolls(self) -> bool {
+        matches!(self, Journey::Rolling | Journey::RollingBack | Journey::RollingRollback)
+    }
+
+    fn is_rollback(self) -> bool {
+        matches!(self, Journey::Rollback | Journey::RollingRollback)
+    }
+
+    /// The environment as it is before, too.
+    fn environment(self, text: String) -> String {
+        if self.rolls() {
+            text.replace("instances = 1", &format!("instances = {INSTANCES}"))
+        } else {
+            text
         }
     }
 
     fn configure(self, text: String) -> String {
+        let text = self.environment(text);
+        let judge = "[environments.test.judge]\nmetrics = [\"errors\"]\n";
         let canary = |steps: &str| {
-            let judge = "[environments.test.judge]\nmetrics = [\"errors\"]\n";
             format!("{text}strategy = \"canary\"\nsteps = [{steps}]\nlease = \"5s\"\n{judge}")
+        };
+        let rolling = |pause: &str| {
+            let pause = format!("batch_pause = \"{pause}\"\nlease = \"5s\"\n");
+            format!("{text}strategy = \"rolling\"\n{pause}{judge}")
         };
         match self {
             Journey::Deploy | Journey::Rollback => text,
             Journey::TakenBack => text.replace("bake = \"0s\"", "bake = \"20s\""),
             Journey::Canary => canary(r#""20%", "pause 100ms", "60%", "pause 100ms""#),
             Journey::CanaryBack => canary(r#""50%", "analysis 1m""#),
+            Journey::Rolling | Journey::RollingRollback => rolling("100ms"),
+            Journey::RollingBack => rolling("1m"),
         }
     }
 
     /// How its release answers.
     fn answers(self) -> &'static str {
         match self {
-            Journey::Deploy | Journey::Rollback | Journey::Canary => {
-                r#"{"banner":"gifts","page_size":20}"#
-            }
-            Journey::TakenBack | Journey::CanaryBack => {
+            Journey::Deploy
+            | Journey::Rollback
+            | Journey::Canary
+            | Journey::Rolling
+            | Journey::RollingRollback => r#"{"banner":"gifts","page_size":20}"#,
+            Journey::TakenBack | Journey::CanaryBack | Journey::RollingBack => {
                 r#"{"banner":"bad","page_size":20,"faults":{"error_percent":40.0}}"#
             }
         }
@@ -60,7 +96,7 @@ impl Journey {
 }
 
 /// More entries than any of these journeys writes.
-const ENTRIES_MAX: u64 = 60;
+const ENTRIES_MAX: u64 = 80;
 
 #[test]
 fn scenario_49_crash_at_every_step_of_a_deploy() {
@@ -88,6 +124,21 @@ fn scenario_49_crash_at_every_step_of_a_canary_going_back() {
 }
 
 #[test]
+fn scenario_49_crash_at_every_step_of_a_rolling_release() {
+    pull_the_plug(Journey::Rolling, 5);
+}
+
+#[test]
+fn scenario_49_crash_at_every_step_of_a_rolling_release_going_back() {
+    pull_the_plug(Journey::RollingBack, 5);
+}
+
+#[test]
+fn scenario_49_crash_at_every_step_of_a_rollback_of_a_rolling_release() {
+    pull_the_plug(Journey::RollingRollback, 5);
+}
+
+#[test]
 fn soak_crash_before_and_after_every_entry() {
     if std::env::var("RIPCORD_SOAK_MINUTES").is_err() {
         return;
@@ -98,6 +149,9 @@ fn soak_crash_before_and_after_every_entry() {
         Journey::Rollback,
         Journey::Canary,
         Journey::CanaryBack,
+        Journey::Rolling,
+        Journey::RollingBack,
+        Journey::RollingRollback,
     ] {
         pull_the_plug(journey, 1);
     }
@@ -108,8 +162,14 @@ fn soak_crash_before_and_after_every_entry() {
 fn pull_the_plug(journey: Journey, stride: usize) {
     let mut site = Site::new();
     site.serve();
-    site.deploy("v1-good");
-    let stable = site.deploy("v2-additive");
+    let serves = |site: &Site, release: &str| {
+        site.dress_with(release, |text| journey.environment(text));
+        let id = site.freeze();
+        site.run(&["deploy", &id]).expect(0);
+        id
+    };
+    serves(&site, "v1-good");
+    let stable = serves(&site, "v2-additive");
     site.dress_with(journey.release(), |text| journey.configure(text));
     fs::write(site.project().join("shop.json"), journey.answers()).unwrap();
     let release = site.freeze();
@@ -120,16 +180,15 @@ fn pull_the_plug(journey: Journey, stride: usize) {
         .step_by(stride);
     let mut kills = 0;
     for place in places {
-        if journey == Journey::Rollback {
+        if journey.is_rollback() {
             site.run(&["retry", &release]).expect(0);
         }
         site.kill_controller();
         site.serve_with(&[], &[("RIPCORD_CRASH", &place)]);
-        let began = match journey {
-            Journey::Rollback => site.run(&["rollback", "--detach"]),
-            Journey::Deploy | Journey::TakenBack | Journey::Canary | Journey::CanaryBack => {
-                site.run(&["retry", &release, "--detach"])
-            }
+        let began = if journey.is_rollback() {
+            site.run(&["rollback", "--detach"])
+        } else {
+            site.run(&["retry", &release, "--detach"])
         };
         assert!(began.code == 0 || began.code == 6, "{place}: {began:?}");
         let crashed = crashes_or_ends(&mut site);
@@ -146,9 +205,11 @@ fn pull_the_plug(journey: Journey, stride: usize) {
         }
         let live = agreement(&mut site, &place);
         if live == release {
+            all_roll(&mut site, journey, &live, &place);
             site.run(&["rollback"]).expect(0);
         }
         assert_eq!(agreement(&mut site, &place), stable);
+        all_roll(&mut site, journey, &stable, &place);
         if !crashed {
             break;
         }
@@ -160,6 +221,18 @@ fn pull_the_plug(journey: Journey, stride: usize) {
     assert!(data.is_clean(), "{data:?}");
     site.run(&["ledger", "verify"]).expect(0);
     site.close();
+}
+
+/// As many instances as are asked for are of the release that serves, and none of the other.
+fn all_roll(site: &mut Site, journey: Journey, live: &str, place: &str) {
+    if !journey.rolls() {
+        return;
+    }
+    site.until(&format!("{place}: {live} alone"), Duration::from_mins(1), |site| {
+        let others = ["v1", "v2", "v3"].into_iter().filter(|release| *release != live);
+        site.instances_of(live).len() == INSTANCES
+            && others.map(|release| site.instances_of(release).len()).sum::<usize>() == 0
+    });
 }
 
 /// kill -9 of the proxy at moments all over a deploy and a rollback over the destructive

@@ -5,6 +5,7 @@
 mod authority;
 mod bad_input;
 mod canary;
+mod canary_latency;
 mod db_review;
 mod db_snapshot;
 mod demo;

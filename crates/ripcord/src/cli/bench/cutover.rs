@@ -1,12 +1,14 @@
 //! The measurement behind `cargo xtask bench cutover`: many rollbacks to a warm, fitting release
 //! under load, on real parts.
 
+use super::{deploy, quantile};
 use crate::api::WishKind;
 use crate::cli::follow::{Ended, follow};
 use crate::demo::{ENVIRONMENT, Fixture, Options, Stage};
 use crate::failure::{Code, Failure};
 use crate::terminal;
 use ripcord_core::model::ReleaseId;
+use ripcord_core::plan::Plan;
 use ripcord_core::run::{Event, Outcome};
 use ripcord_shop::load::{Load, LoadOptions};
 use std::time::Duration;
@@ -29,16 +31,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     stage.strike(Duration::from_secs(30))?;
     let (mut last_ms, failed) = measured?;
     last_ms.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "an index into a short list"
-        )]
-        let index = ((last_ms.len() as f64 - 1.0) * share).round() as usize;
-        last_ms.get(index).copied().unwrap_or(f64::NAN)
-    };
+    let at = |share| quantile(&last_ms, share);
     terminal::print(&format!(
         "{} rollbacks at {} requests/s: from the decision to the last new request reaching the \
          bad release: p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms; {failed} requests failed",
@@ -58,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 /// was left, counted from the decision in the ledger.
 fn measure(stage: &Stage, args: &Args) -> Result<(Vec<f64>, usize), Failure> {
     let client = stage.open(false)?;
-    let first = deploy(stage, &client)?;
+    let first = live(deploy(stage, &client)?)?;
     let load = Load::start(LoadOptions {
         url: stage.url(),
         rps: args.rps,
@@ -69,7 +62,7 @@ fn measure(stage: &Stage, args: &Args) -> Result<(Vec<f64>, usize), Failure> {
     let mut decisions = Vec::new();
     for _ in 0..args.rounds {
         stage.dress_round(Fixture::GOOD, decisions.len() + 1)?;
-        let left = deploy(stage, &client)?;
+        let left = live(deploy(stage, &client)?)?;
         let after = client.status(ENVIRONMENT)?.sequence;
         let wish = WishKind::Rollback { to: Some(first.clone()) };
         let plan = client.plan(ENVIRONMENT, &wish)?;
@@ -98,14 +91,9 @@ fn measure(stage: &Stage, args: &Args) -> Result<(Vec<f64>, usize), Failure> {
     Ok((last_ms, report.failed_unexplained.len()))
 }
 
-fn deploy(stage: &Stage, client: &crate::api::Client) -> Result<ReleaseId, Failure> {
-    let release = stage.freeze(client)?;
-    let wish = WishKind::Deploy { release: release.clone(), retry: false, accepted: None };
-    let plan = client.plan(ENVIRONMENT, &wish)?;
-    let after = client.status(ENVIRONMENT)?.sequence;
-    client.start(ENVIRONMENT, plan.clone(), "bench".to_owned())?;
-    match follow(client, ENVIRONMENT, &plan, after, Duration::from_mins(1), false)? {
-        Ended::Over(Outcome::Live) => Ok(release),
-        other => Err(Failure::new(Code::DemoFailed, format!("{release}: {other:?}"))),
+fn live((plan, ended): (Plan, Ended)) -> Result<ReleaseId, Failure> {
+    match ended {
+        Ended::Over(Outcome::Live) => Ok(plan.to),
+        other => Err(Failure::new(Code::DemoFailed, format!("{}: {other:?}", plan.to))),
     }
 }
