@@ -54,8 +54,7 @@ struct Recorded {
 
 fn recorded(site: &Site, release: &str) -> Recorded {
     let log = site.run(&["ledger", "log", "--json"]).expect(0).stdout;
-    let entries: Vec<Value> =
-        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let entries: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let plan = entries.iter().rev().find_map(|entry| {
         let plan = &entry["event"]["plan_started"]["plan"];
         (plan["to"] == release).then(|| plan["id"].clone())
@@ -69,8 +68,7 @@ fn recorded(site: &Site, release: &str) -> Recorded {
         let before = own[..failed].iter();
         before.filter(move |entry| !entry["event"]["observed"]["observation"][kind].is_null())
     };
-    let mut fences: Vec<u64> =
-        seen("judged").filter_map(|entry| entry["fence"].as_u64()).collect();
+    let mut fences: Vec<u64> = seen("judged").filter_map(|entry| entry["fence"].as_u64()).collect();
     fences.dedup();
     Recorded {
         counts: (*seen("judged").next_back().unwrap()).clone(),
@@ -88,11 +86,7 @@ fn recorded(site: &Site, release: &str) -> Recorded {
 fn judged_again(site: &Site, release: &str) -> Recorded {
     let recorded = recorded(site, release);
     let again = site.run(&["judge", "--ledger", release, "--json"]).expect(0).json();
-    assert_eq!(
-        (&again["verdict"], &again["agrees"]),
-        (&"go_back".into(), &true.into()),
-        "{again}"
-    );
+    assert_eq!((&again["verdict"], &again["agrees"]), (&"go_back".into(), &true.into()), "{again}");
     assert_eq!(again["differences"], Value::Array(Vec::new()));
     assert_eq!(again["because"], recorded.because.as_str());
     assert_eq!(again["entry"], recorded.counts["sequence"], "{again}");

@@ -205,11 +205,11 @@ fn pull_the_plug(journey: Journey, stride: usize) {
         }
         let live = agreement(&mut site, &place);
         if live == release {
-            all_roll(&mut site, journey, &live, &place);
+            all_roll(&mut site, journey, [&live, &stable], &place);
             site.run(&["rollback"]).expect(0);
         }
         assert_eq!(agreement(&mut site, &place), stable);
-        all_roll(&mut site, journey, &stable, &place);
+        all_roll(&mut site, journey, [&stable, &release], &place);
         if !crashed {
             break;
         }
@@ -223,15 +223,14 @@ fn pull_the_plug(journey: Journey, stride: usize) {
     site.close();
 }
 
-/// As many instances as are asked for are of the release that serves, and none of the other.
-fn all_roll(site: &mut Site, journey: Journey, live: &str, place: &str) {
+/// As many instances as are asked for are of the release that serves, and none of the other of the
+/// two.
+fn all_roll(site: &mut Site, journey: Journey, [live, other]: [&str; 2], place: &str) {
     if !journey.rolls() {
         return;
     }
-    site.until(&format!("{place}: {live} alone"), Duration::from_mins(1), |site| {
-        let others = ["v1", "v2", "v3"].into_iter().filter(|release| *release != live);
-        site.instances_of(live).len() == INSTANCES
-            && others.map(|release| site.instances_of(release).len()).sum::<usize>() == 0
+    site.until(&format!("{place}: {live} without {other}"), Duration::from_mins(1), |site| {
+        site.instances_of(live).len() == INSTANCES && site.instances_of(other).is_empty()
     });
 }
 

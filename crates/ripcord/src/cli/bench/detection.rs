@@ -27,7 +27,8 @@ metrics = ["errors"]
 "#;
 
 /// Good for a moment, and bad from then on.
-const BAD: &str = r#"{"banner":"bad","page_size":20,"faults":{"error_percent":40,"after_requests":150}}"#;
+const BAD: &str =
+    r#"{"banner":"bad","page_size":20,"faults":{"error_percent":40,"after_requests":150}}"#;
 
 /// Measure how fast a canary that fails is taken back
 #[derive(Debug, clap::Args)]

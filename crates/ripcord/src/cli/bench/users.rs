@@ -69,11 +69,7 @@ fn failed(error: &std::io::Error) -> Failure {
     Failure::new(Code::DemoFailed, format!("the load cannot be made: {error}"))
 }
 
-async fn all(
-    to: SocketAddr,
-    rps: u32,
-    stopped: &Arc<AtomicBool>,
-) -> Result<Vec<Asked>, Failure> {
+async fn all(to: SocketAddr, rps: u32, stopped: &Arc<AtomicBool>) -> Result<Vec<Asked>, Failure> {
     let each_per_second = 1_000 / u32::try_from(PACE.as_millis()).unwrap_or(1);
     let users = rps.div_ceil(each_per_second).max(1);
     let mut tasks = JoinSet::new();
