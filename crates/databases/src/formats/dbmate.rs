@@ -10,6 +10,7 @@ pub(super) fn read(folder: &mut Folder) -> Read {
         without: Transaction::OneMessage,
         wanted: "-- migrate:up",
         numbered: true,
+        verbatim: true,
     };
     let migrations = sections::read(folder, &how);
     Read { history: Some("schema_migrations".to_owned()), migrations }

@@ -108,6 +108,11 @@ impl Kind {
     }
 }
 
+/// A version as Flyway compares it, written one way: `001_0` is `1`.
+pub(crate) fn normal_version(text: &str) -> String {
+    Version::read(text).to_string()
+}
+
 /// A version as Flyway compares it: number by number, and `1` is `1.0`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Version(Vec<u64>);

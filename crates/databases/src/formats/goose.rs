@@ -6,8 +6,13 @@ use crate::formats::sections::{self, Mark, Sections, after};
 use crate::formats::{Read, Transaction};
 
 pub(super) fn read(folder: &mut Folder) -> Read {
-    let how =
-        Sections { mark, without: Transaction::Separate, wanted: "-- +goose Up", numbered: true };
+    let how = Sections {
+        mark,
+        without: Transaction::Separate,
+        wanted: "-- +goose Up",
+        numbered: true,
+        verbatim: false,
+    };
     let migrations = sections::read(folder, &how);
     let programs: Vec<_> = folder.files().iter().filter(|path| is_program(path)).cloned().collect();
     for path in programs {

@@ -24,6 +24,7 @@ mod sql_migrate;
 mod sqlx;
 
 pub use detect::detect;
+pub(crate) use flyway::normal_version;
 pub use folder::{FILES_MAX, SCRIPT_BYTES_MAX};
 
 use crate::error::MigrationError;

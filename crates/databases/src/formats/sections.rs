@@ -17,6 +17,8 @@ pub(super) struct Sections {
     pub(super) wanted: &'static str,
     /// Whether names have a number; otherwise the file's name is the version.
     pub(super) numbered: bool,
+    /// Whether the number is remembered as it is written, with leading zeros.
+    pub(super) verbatim: bool,
 }
 
 /// What a line means.
@@ -53,8 +55,9 @@ pub(super) fn read(folder: &mut Folder, how: &Sections) -> Vec<Migration> {
             _ => ordered.push((path.display().to_string(), stem.to_owned(), path)),
         }
     }
-    let claimed =
-        claimed.into_iter().map(|(version, (path, name))| (version.to_string(), name, path));
+    let claimed = claimed
+        .into_iter()
+        .map(|(version, (path, name))| (written(how, version, &path), name, path));
     ordered.extend(claimed);
     let mut migrations = Vec::with_capacity(ordered.len());
     for (version, name, path) in ordered {
@@ -62,6 +65,15 @@ pub(super) fn read(folder: &mut Folder, how: &Sections) -> Vec<Migration> {
     }
     note_missing(folder, &migrations);
     migrations
+}
+
+/// The version as the tool remembers it.
+fn written(how: &Sections, version: u64, path: &std::path::Path) -> String {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    match stem.split_once('_') {
+        Some((digits, _)) if how.verbatim => digits.to_owned(),
+        _ => version.to_string(),
+    }
 }
 
 fn migration(

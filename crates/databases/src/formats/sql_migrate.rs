@@ -10,6 +10,7 @@ pub(super) fn read(folder: &mut Folder) -> Read {
         without: Transaction::Separate,
         wanted: "-- +migrate Up",
         numbered: false,
+        verbatim: false,
     };
     let mut migrations = sections::read(folder, &how);
     // It compares the numbers with which names begin, if both have one, and names otherwise.

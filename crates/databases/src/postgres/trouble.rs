@@ -167,6 +167,50 @@ pub enum PostgresError {
         /// What was tried.
         why: String,
     },
+    /// What a person called the history's table cannot be its name.
+    #[error(
+        "{name:?} is not the name of a table of history; write TABLE or SCHEMA.TABLE, without quotes"
+    )]
+    HistoryName {
+        /// What was written.
+        name: String,
+    },
+    /// Several schemas have a table of this name, and none is on the search path.
+    #[error(
+        "{place} has a table {table} in each of the schemas {schemas}; say which is the history of this folder with --history SCHEMA.{table}"
+    )]
+    HistoryAmbiguous {
+        /// Host and database.
+        place: String,
+        /// The table.
+        table: String,
+        /// The schemas.
+        schemas: String,
+    },
+    /// A table has the name of a tool's history, and is not.
+    #[error(
+        "{table} in {place} is not the history of {tool}, which has the columns {columns}; say with --format which tool the folder is for, or with --history which table is meant"
+    )]
+    HistoryForeign {
+        /// Host and database.
+        place: String,
+        /// The table, with its schema.
+        table: String,
+        /// The tool.
+        tool: &'static str,
+        /// What it has.
+        columns: String,
+    },
+    /// There is no schema in which the history could be made.
+    #[error(
+        "no schema of the search path exists in {place}, so the table {table} has no place; create one, or name one with --history SCHEMA.{table}"
+    )]
+    NoHome {
+        /// Host and database.
+        place: String,
+        /// The table.
+        table: String,
+    },
 }
 
 impl PostgresError {

@@ -1,10 +1,12 @@
 //! Each time a migration ran forward, with all that taking it back needs: its scripts as they were
 //! then, how they ran, and what they changed.
 
+use crate::formats::{Migration, MigrationKind, Transaction};
 use crate::postgres::connection::{Connection, Row};
 use crate::postgres::own::delta::Delta;
 use crate::postgres::trouble::PostgresError;
 use crate::sql::literal;
+use sha2::{Digest, Sha256};
 
 /// One migration that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,55 @@ pub(crate) struct Run {
     pub(crate) down: Option<String>,
     /// How the tool runs it: `whole`, `one_message`, `automatic` or `separate`.
     pub(crate) run: String,
+}
+
+impl Run {
+    /// A migration of a folder, as it is now.
+    pub(crate) fn of(history: &str, migration: &Migration) -> Run {
+        let kind = match migration.kind {
+            MigrationKind::Versioned => "versioned",
+            MigrationKind::Repeatable => "repeatable",
+            MigrationKind::Baseline => "baseline",
+        };
+        let run = match migration.up.transaction {
+            Transaction::Whole => "whole",
+            Transaction::OneMessage => "one_message",
+            Transaction::Automatic => "automatic",
+            Transaction::Separate => "separate",
+        };
+        Run {
+            history: history.to_owned(),
+            version: Run::identity(migration),
+            name: migration.name.clone(),
+            kind: kind.to_owned(),
+            checksum: Run::digest(&migration.up.text),
+            up: migration.up.text.clone(),
+            down: migration.down.as_ref().map(|down| down.text.clone()),
+            run: run.to_owned(),
+        }
+    }
+
+    /// What a migration is remembered by: its version, or the name of a repeatable one.
+    pub(crate) fn identity(migration: &Migration) -> String {
+        match migration.kind {
+            MigrationKind::Repeatable => migration.name.clone(),
+            MigrationKind::Versioned | MigrationKind::Baseline => migration.version.clone(),
+        }
+    }
+
+    /// The checksum of a script.
+    pub(crate) fn digest(script: &str) -> String {
+        Sha256::digest(script.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// How often it runs.
+    pub(crate) fn kind(&self) -> MigrationKind {
+        match self.kind.as_str() {
+            "repeatable" => MigrationKind::Repeatable,
+            "baseline" => MigrationKind::Baseline,
+            _ => MigrationKind::Versioned,
+        }
+    }
 }
 
 /// How far a run is.

@@ -1,0 +1,29 @@
+//! Diesel: one row for each version, with the time.
+
+use crate::formats::Migration;
+use crate::postgres::connection::Connection;
+use crate::postgres::history::{Memory, each, field, versioned};
+use crate::postgres::trouble::PostgresError;
+use crate::sql::literal;
+
+pub(super) const COLUMNS: &[&str] = &["version", "run_on"];
+
+pub(super) fn made(table: &str) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {table} (version VARCHAR(50) PRIMARY KEY NOT NULL, \
+         run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)"
+    )
+}
+
+pub(super) fn read(connection: &mut Connection, table: &str) -> Result<Memory, PostgresError> {
+    let sql = format!("SELECT version, run_on FROM {table} ORDER BY run_on, version");
+    each(connection, &sql, |row| Some(versioned(field(row, 0)?, field(row, 1))))
+}
+
+pub(super) fn record(table: &str, migration: &Migration) -> String {
+    format!("INSERT INTO {table} (version) VALUES ({})", literal(&migration.version))
+}
+
+pub(super) fn strike(table: &str, version: &str) -> String {
+    format!("DELETE FROM {table} WHERE version = {}", literal(version))
+}
