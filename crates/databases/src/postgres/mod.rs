@@ -20,7 +20,9 @@ mod trouble;
 pub use catalogue::{Catalogue, FORMAT, Name, Object};
 pub use connection::{Connection, Limits};
 pub use diff::{Change, What, diff};
-pub use history::{History, Memory, Remark, Row as HistoryRow, Stand, Standing};
+pub use history::{
+    Attached, History, Memory, Remark, Row as HistoryRow, Stand, Standing, attach, settle,
+};
 pub use inverse::{Inverse, Left, SESSION, Sql, inverse};
 pub use kind::Kind;
 pub use outcome::{Conflict, Outcome, Progress};

@@ -4,6 +4,7 @@
 //! Nothing here runs migrations. What is read is what the tool would believe; whether that is so
 //! is for [`standing`] to say.
 
+mod attach;
 mod dbmate;
 mod diesel;
 mod flyway;
@@ -15,6 +16,7 @@ mod sql_migrate;
 mod sqlx;
 mod standing;
 
+pub use attach::{Attached, attach, settle};
 pub use standing::{Remark, Stand, Standing};
 
 use crate::formats::{Format, Migration, MigrationKind, MigrationSet};

@@ -1,8 +1,13 @@
 //! `ripcord db …`: verbs on databases and migrations that need no controller and no `ripcord.toml`.
 
+mod attach;
 mod diff;
+mod folder;
+mod place;
 mod review;
 mod snapshot;
+mod status;
+mod trouble;
 
 use crate::cli::context::Context;
 use crate::failure::Failure;
@@ -21,6 +26,8 @@ enum Verb {
     Review(review::Args),
     Snapshot(snapshot::Args),
     Diff(diff::Args),
+    Status(status::Args),
+    Attach(attach::Args),
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
@@ -28,5 +35,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Review(args) => review::run(&args, context),
         Verb::Snapshot(args) => snapshot::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
+        Verb::Status(args) => status::run(&args, context),
+        Verb::Attach(args) => attach::run(&args, context),
     }
 }

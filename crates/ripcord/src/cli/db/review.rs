@@ -7,6 +7,7 @@ mod sarif;
 mod since;
 mod target;
 
+use super::folder;
 use crate::cli::context::Context;
 use crate::failure::{Code, Failure};
 use crate::terminal;
@@ -33,7 +34,7 @@ pub(crate) struct Args {
     #[arg(value_name = "DIR|FILE")]
     paths: Vec<PathBuf>,
     /// The tool that the folder is for, where it cannot be told
-    #[arg(long, value_name = "NAME", value_parser = format)]
+    #[arg(long, value_name = "NAME", value_parser = folder::format)]
     format: Option<Format>,
     /// Review only what changed since this commit or branch, and what git does not know yet
     #[arg(long, value_name = "GIT_REV")]
@@ -56,13 +57,6 @@ pub(crate) struct Args {
     /// List all rules, and review nothing
     #[arg(long)]
     rules: bool,
-}
-
-fn format(name: &str) -> Result<Format, String> {
-    Format::named(name).ok_or_else(|| {
-        let known: Vec<&str> = Format::ALL.into_iter().map(Format::name).collect();
-        format!("known are {}", known.join(", "))
-    })
 }
 
 /// What machines read.

@@ -1,11 +1,10 @@
 //! `ripcord db snapshot`, and reading a schema from wherever it is.
 
+use super::trouble::failure;
 use crate::cli::context::Context;
 use crate::failure::{Code, Failure};
 use crate::terminal;
-use ripcord_databases::postgres::{
-    Catalogue, Connection, FORMAT, Kind, Limits, PostgresError, Scope, snapshot,
-};
+use ripcord_databases::postgres::{Catalogue, Connection, FORMAT, Kind, Limits, Scope, snapshot};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -75,28 +74,6 @@ fn read_database(url: &str, scope: &Scope) -> Result<Catalogue, Failure> {
     let mut connection =
         Connection::open(url, "snapshot", &Limits::default()).map_err(|error| failure(&error))?;
     snapshot(&mut connection, scope).map_err(|error| failure(&error))
-}
-
-fn failure(error: &PostgresError) -> Failure {
-    let code = match error {
-        PostgresError::Address { .. }
-        | PostgresError::Tls { .. }
-        | PostgresError::TooOld { .. }
-        | PostgresError::NoSchema { .. } => Code::Usage,
-        PostgresError::Unreachable { .. }
-        | PostgresError::Query { .. }
-        | PostgresError::Restless { .. } => Code::DatabaseUnreachable,
-        PostgresError::Newer { .. } => Code::Usage,
-        PostgresError::Forbidden { .. }
-        | PostgresError::Busy { .. }
-        | PostgresError::Superseded { .. }
-        | PostgresError::Refused { .. }
-        | PostgresError::Statement { .. }
-        | PostgresError::Contended { .. }
-        | PostgresError::Unsure { .. } => Code::DatabaseUnreachable,
-        PostgresError::Answer { .. } => Code::Bug,
-    };
-    Failure::new(code, error.to_string())
 }
 
 fn read_file(path: &Path) -> Result<Catalogue, Failure> {

@@ -1,22 +1,14 @@
 //! From what was named on the command line to sets of migrations, and which of their files are
 //! meant.
 
+use crate::cli::db::folder;
+use crate::cli::db::trouble::folder_failure;
 use crate::failure::{Code, Failure};
 use ripcord_databases::MigrationError;
 use ripcord_databases::formats::{self, Format, MigrationSet};
 use ripcord_databases::review::Choice;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-/// Where tools keep migrations when nobody says otherwise.
-const USUAL: [&str; 6] = [
-    "migrations",
-    "db/migrations",
-    "db/migration",
-    "sql/migrations",
-    "database/migrations",
-    "src/main/resources/db/migration",
-];
 
 /// A set of migrations, and which of them to review.
 pub(super) struct Target {
@@ -27,7 +19,7 @@ pub(super) struct Target {
 /// Reads what was named.
 pub(super) fn targets(paths: &[PathBuf], format: Option<Format>) -> Result<Vec<Target>, Failure> {
     if paths.is_empty() {
-        return Ok(vec![folder(&usual()?, format)?]);
+        return Ok(vec![whole(&folder::usual()?, format)?]);
     }
     let mut targets = Vec::new();
     let mut files: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
@@ -36,7 +28,7 @@ pub(super) fn targets(paths: &[PathBuf], format: Option<Format>) -> Result<Vec<T
             Failure::new(Code::Usage, format!("cannot read {}: {error}", path.display()))
         })?;
         if meta.is_dir() {
-            targets.push(folder(path, format)?);
+            targets.push(whole(path, format)?);
         } else {
             let (root, file) = rooted(path);
             files.entry(root).or_default().insert(file);
@@ -48,16 +40,8 @@ pub(super) fn targets(paths: &[PathBuf], format: Option<Format>) -> Result<Vec<T
     Ok(targets)
 }
 
-fn folder(root: &Path, format: Option<Format>) -> Result<Target, Failure> {
-    let format = match format {
-        Some(format) => format,
-        None => formats::detect(root).map_err(|error| failure(&error))?,
-    };
-    let set = formats::read(root, format).map_err(|error| failure(&error))?;
-    if set.migrations.is_empty() && set.problems.is_empty() {
-        return Err(failure(&MigrationError::NoFormat { path: root.to_owned() }));
-    }
-    Ok(Target { set, choice: Choice::default() })
+fn whole(root: &Path, format: Option<Format>) -> Result<Target, Failure> {
+    Ok(Target { set: folder::read(root, format)?, choice: Choice::default() })
 }
 
 /// Files of one folder: within their set, or by themselves when they are in none.
@@ -71,13 +55,13 @@ fn chosen(
         None => match formats::detect(root) {
             Ok(format) => Some(format),
             Err(MigrationError::NoFormat { .. }) => None,
-            Err(error) => return Err(failure(&error)),
+            Err(error) => return Err(folder_failure(&error)),
         },
     };
     let set = format
         .map(|format| formats::read(root, format))
         .transpose()
-        .map_err(|error| failure(&error))?;
+        .map_err(|error| folder_failure(&error))?;
     let known = |file: &PathBuf| {
         set.as_ref().is_some_and(|set| {
             let scripts = set.migrations.iter().flat_map(|m| std::iter::once(&m.up).chain(&m.down));
@@ -114,28 +98,4 @@ fn rooted(path: &Path) -> (PathBuf, PathBuf) {
         Some(name) => (here(&parent), Path::new(name).join(file)),
         None => (parent, file),
     }
-}
-
-/// The one usual folder that is there.
-fn usual() -> Result<PathBuf, Failure> {
-    let configured = ["flyway.toml", "flyway.conf"].iter().any(|file| Path::new(file).exists());
-    let mut found: Vec<PathBuf> = USUAL.iter().map(PathBuf::from).filter(|p| p.is_dir()).collect();
-    if configured {
-        found = vec![PathBuf::from(".")];
-    }
-    match (found.pop(), found.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (None, _) => Err(Failure::new(Code::Usage, "no folder of migrations was named")
-            .hint(format!("name one; without a name these are tried: {}", USUAL.join(", ")))),
-        (Some(last), false) => {
-            found.push(last);
-            let names: Vec<String> = found.iter().map(|p| p.display().to_string()).collect();
-            Err(Failure::new(Code::Usage, "there are several folders of migrations")
-                .hint(format!("name one of {}", names.join(", "))))
-        }
-    }
-}
-
-fn failure(error: &MigrationError) -> Failure {
-    Failure::new(Code::MigrationsInvalid, error.to_string())
 }
