@@ -1,70 +1,32 @@
-//! A flags document: the flags of a service, with variants, defaults and targeting rules.
+//! A flags document as it was written: its text, and what each flag is without targeting. It is
+//! changed only by making another one; what it does not know it leaves alone.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use crate::error::FlagsError;
+use crate::form::{FlagForm, FlagState, Form, Source};
+use crate::text::Member;
 use std::collections::BTreeMap;
-use thiserror::Error;
 
-/// The most bytes of a document.
-const BYTES_MAX: usize = 16 << 20;
-
-/// A document as flagd reads it. Members that are not needed here are kept as they are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A document as flagd reads it. Its text is kept to the byte.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// The flags by key.
-    pub flags: BTreeMap<String, Flag>,
+    pub(crate) source: Source,
 }
 
-/// One flag.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Flag {
-    /// Whether it is evaluated at all.
+/// One flag of a document, read out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagView {
+    /// Its key.
+    pub key: String,
+    /// Whether it is evaluated.
     pub state: FlagState,
-    /// The values by name of variant.
-    pub variants: BTreeMap<String, Value>,
-    /// The variant where no rule says otherwise; null leaves it to the code.
-    #[serde(default)]
+    /// The variant where no rule says otherwise; none leaves it to the code.
     pub default_variant: Option<String>,
-    /// The rules, in `JsonLogic`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub targeting: Option<Value>,
-}
-
-/// Whether a flag is evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum FlagState {
-    /// It is.
-    Enabled,
-    /// Clients use what their code says.
-    Disabled,
-}
-
-/// Why a document cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum FlagsError {
-    /// It is larger than any sensible document.
-    #[error("it has {0} bytes, more than can be meant")]
-    TooLarge(usize),
-    /// It is not JSON, or not of flagd's form.
-    #[error("it is not of flagd's form: {why}")]
-    Form {
-        /// What is wrong.
-        why: String,
-        /// The line, from 1; 0 when no line can be told.
-        line: usize,
-        /// The column, from 1.
-        column: usize,
-    },
-    /// A flag contradicts itself.
-    #[error("flag `{flag}` {why}")]
-    Flag {
-        /// Which.
-        flag: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    /// Names and values of its variants, in their order, values as they were written.
+    pub variants: Vec<(String, String)>,
+    /// Its rules as they were written.
+    pub targeting: Option<String>,
+    /// What is said of it: names and values, strings without quotes.
+    pub metadata: BTreeMap<String, String>,
 }
 
 impl Document {
@@ -75,53 +37,69 @@ impl Document {
     /// [`FlagsError`] when it is not of flagd's form, or a flag names a default variant that it
     /// does not have, or variants of different types.
     pub fn parse(bytes: &[u8]) -> Result<Document, FlagsError> {
-        if bytes.len() > BYTES_MAX {
-            return Err(FlagsError::TooLarge(bytes.len()));
-        }
-        let document: Document = serde_json::from_slice(bytes).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            FlagsError::Form { why: error.to_string(), line, column }
-        })?;
-        for (name, flag) in &document.flags {
-            if name.is_empty() || name.chars().any(char::is_control) {
-                let (flag, why) = (format!("{name:?}"), "is not the key of a flag".to_owned());
-                return Err(FlagsError::Flag { flag, why });
-            }
-            flag.check().map_err(|why| FlagsError::Flag { flag: name.clone(), why })?;
-        }
-        Ok(document)
+        let text = std::str::from_utf8(bytes).map_err(|_| FlagsError::Encoding)?;
+        Document::from_text(text.to_owned())
+    }
+
+    /// The same from a text.
+    pub(crate) fn from_text(text: String) -> Result<Document, FlagsError> {
+        let source = Source::parse(text)?;
+        source.form()?;
+        Ok(Document { source })
+    }
+
+    /// The document, as it was written.
+    pub fn text(&self) -> &str {
+        &self.source.text
+    }
+
+    /// The keys of its flags, in their order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.form().flags.into_iter().map(|flag| flag.key)
+    }
+
+    /// A flag, read out.
+    pub fn flag(&self, key: &str) -> Option<FlagView> {
+        let form = self.form();
+        let flag = form.flags.iter().find(|flag| flag.key == key)?;
+        Some(self.view(flag))
+    }
+
+    /// All flags, read out, in their order.
+    pub fn flags(&self) -> Vec<FlagView> {
+        self.form().flags.iter().map(|flag| self.view(flag)).collect()
     }
 
     /// What each flag is where no rule says otherwise: its variant, `disabled`, or `code`.
     pub fn defaults(&self) -> BTreeMap<String, String> {
-        let text = |flag: &Flag| match (flag.state, &flag.default_variant) {
+        let text = |flag: &FlagForm<'_>| match (flag.state, flag.default) {
             (FlagState::Disabled, _) => "disabled".to_owned(),
-            (FlagState::Enabled, Some(variant)) => variant.clone(),
+            (FlagState::Enabled, Some(variant)) => variant.to_owned(),
             (FlagState::Enabled, None) => "code".to_owned(),
         };
-        self.flags.iter().map(|(name, flag)| (name.clone(), text(flag))).collect()
+        self.form().flags.iter().map(|flag| (flag.key.to_owned(), text(flag))).collect()
     }
-}
 
-impl Flag {
-    fn check(&self) -> Result<(), String> {
-        if self.variants.is_empty() {
-            return Err("has no variants".to_owned());
+    pub(crate) fn form(&self) -> Form<'_> {
+        self.source.form().expect("its form was checked when it was read")
+    }
+
+    fn view(&self, flag: &FlagForm<'_>) -> FlagView {
+        let text = &self.source.text;
+        let lexeme =
+            |member: &Member| (member.key.to_string(), member.value.lexeme(text).to_owned());
+        let plain = |member: &Member| {
+            let value = member.value.as_str().unwrap_or_else(|| member.value.lexeme(text));
+            (member.key.to_string(), value.to_owned())
+        };
+        FlagView {
+            key: flag.key.to_owned(),
+            state: flag.state,
+            default_variant: flag.default.map(str::to_owned),
+            variants: flag.variants.iter().map(lexeme).collect(),
+            targeting: flag.targeting.map(|rules| rules.lexeme(text).to_owned()),
+            metadata: flag.metadata.iter().map(plain).collect(),
         }
-        if let Some(name) = &self.default_variant
-            && !self.variants.contains_key(name)
-        {
-            let known: Vec<&str> = self.variants.keys().map(String::as_str).collect();
-            let known = known.join(", ");
-            return Err(format!("has the default variant `{name}`, but only: {known}"));
-        }
-        let kinds = self.variants.values().map(std::mem::discriminant);
-        let mut kinds = kinds.collect::<Vec<_>>();
-        kinds.dedup();
-        if kinds.len() > 1 {
-            return Err("has variants of different types".to_owned());
-        }
-        Ok(())
     }
 }
 
@@ -135,8 +113,11 @@ mod tests {
                 let expected: BTreeMap<String, String> =
                     expected.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
                 assert_eq!(document.defaults(), expected);
+                assert_eq!(document.text(), text);
             }
-            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+            (Err(error), Err(part)) => {
+                assert!(format!("{error:#}").contains(part), "{part} is not in: {error:#}");
+            }
             (found, expected) => panic!("{found:?} instead of {expected:?}"),
         }
     }
@@ -151,16 +132,42 @@ mod tests {
                 "c":{"state":"ENABLED","variants":{"x":"y"},"defaultVariant":null}}}"#,
             Ok(&[("a", "on"), ("b", "disabled"), ("c", "code")]),
         );
-        check("{}", Err("missing field `flags`"));
-        check("", Err("EOF"));
+        check(
+            r#"{"flags":[{"key":"a","state":"ENABLED","variants":{"on":true}}]}"#,
+            Ok(&[("a", "code")]),
+        );
+    }
+
+    #[test]
+    fn what_is_not_of_the_form_is_shown() {
+        check("{}", Err("the document has no member `flags`"));
+        check("", Err("the document ends where a value was expected"));
+        check("[]", Err("is a list instead of an object"));
+        check(r#"{"flags":1}"#, Err("`flags` is a number instead of an object"));
+        check(r#"{"flags":[{"state":"ENABLED"}]}"#, Err("needs a `key`"));
+        check(r#"{"flags":{"":{}}}"#, Err("cannot be the key"));
+        check(r#"{"flags":{"a":1}}"#, Err("flag `a` is a number"));
+        check(r#"{"flags":{"a":{"variants":{"x":1}}}}"#, Err("hint: add \"state\": \"ENABLED\""));
+        check(r#"{"flags":{"a":{"state":"ENABLED"}}}"#, Err("has no `variants`"));
+        check(r#"{"flags":{"a":{"state":"ENABLED","variants":{}}}}"#, Err("has no variants"));
+        check(r#"{"flags":{"a":{"state":"ENABLED","variants":{"x":[1]}}}}"#, Err("is a list"));
         check(
             r#"{"flags":{"a":{"state":"ENABLED","variants":{"on":true},"defaultVariant":"of"}}}"#,
             Err("flag `a` has the default variant `of`, but only: on"),
         );
         check(
             r#"{"flags":{"a":{"state":"ENABLED","variants":{"on":true,"off":"no"}}}}"#,
-            Err("different types"),
+            Err("hint: `on` is a boolean, `off` is a string"),
         );
-        check(r#"{"flags":{"a":{"state":"ON","variants":{"on":true}}}}"#, Err("unknown variant"));
+        check(r#"{"flags":{"a":{"state":"ON","variants":{"on":true}}}}"#, Err("^^^^"));
+        check(
+            r#"{"flags":{"a":{"state":"ENABLED","variants":{"x":1},"targeting":[]}}}"#,
+            Err("{} means none"),
+        );
+        check(
+            r#"{"flags":{"a":{"state":"ENABLED","variants":{"x":1},"metadata":{"y":{}}}}}"#,
+            Err("`y` in `metadata` is an object"),
+        );
+        check(r#"{"flags":{},"metadata":{"y":null}}"#, Err("`y` in `metadata` is null"));
     }
 }

@@ -1,6 +1,20 @@
-//! Feature flags in flagd's format: reading a document and saying what each flag is without
-//! targeting. Pure: no clock, no files, no network.
+//! Feature flags in flagd's format: reading a document, answering for a user, and changing it
+//! without touching what was not meant. Pure: no clock, no files, no network, no chance.
 
+mod context;
 mod document;
+mod error;
+mod evaluation;
+mod flag_set;
+mod form;
+mod logic;
+mod text;
 
-pub use document::{Document, Flag, FlagState, FlagsError};
+pub use context::{BadContext, Context};
+pub use document::{Document, FlagView};
+pub use error::{FlagsError, Problem};
+pub use evaluation::{Evaluation, EvaluationError, Reason};
+pub use flag_set::{BrokenRules, FlagSet, Options};
+pub use form::FlagState;
+pub use logic::Bucketing;
+pub use text::Place;

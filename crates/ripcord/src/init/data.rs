@@ -142,7 +142,7 @@ fn flags(folder: &Folder, missing: &mut Vec<Note>) -> Option<Told<String>> {
         let Some(text) = folder.text(&place) else { continue };
         match Document::parse(text.as_bytes()) {
             Ok(document) => {
-                let count = counted(document.flags.len(), "flag");
+                let count = counted(document.keys().count(), "flag");
                 let what = format!("{count} in flagd's format");
                 return Some(Told::found(place, what));
             }

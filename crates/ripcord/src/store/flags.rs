@@ -13,22 +13,17 @@ pub(crate) fn flag_set(path: &Path, bytes: &[u8]) -> Result<FlagSet, Failure> {
     let wrong =
         |what: &dyn std::fmt::Display| Failure::new(Code::FlagsInvalid, format!("{name}: {what}"));
     let text = std::str::from_utf8(bytes).map_err(|_| wrong(&"not UTF-8"))?;
-    let document = Document::parse(bytes).map_err(|error| match &error {
-        FlagsError::Form { line, column, .. } if *line > 0 => {
-            let at = offset(text, *line, *column);
-            wrong(&error)
-                .at(caret(&name, text, at..at + 1))
-                .hint("the format is flagd's: { \"flags\": { \"NAME\": { \"state\": ... } } }")
+    let shown = |error: FlagsError| match error.problem() {
+        Some(problem) => {
+            let failure = wrong(&problem.what).at(caret(&name, text, problem.place.span.clone()));
+            if problem.hint.is_empty() { failure } else { failure.hint(problem.hint.as_str()) }
         }
-        _ => wrong(&error),
-    })?;
+        None => wrong(&error),
+    };
+    let document = Document::parse(bytes).map_err(shown)?;
+    // The rules too: a flag whose rules cannot be read would answer with errors once in force.
+    ripcord_flags::FlagSet::parse(text).map_err(shown)?;
     Ok(FlagSet { document: Some(Digest::of_bytes(bytes)), defaults: document.defaults() })
-}
-
-/// The byte at a line and column as `serde_json` counts them.
-fn offset(text: &str, line: usize, column: usize) -> usize {
-    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    before + column.saturating_sub(1)
 }
 
 #[cfg(test)]
@@ -53,9 +48,9 @@ mod tests {
         );
         check(
             "{\"flags\": {\n  \"a\": nope\n}}",
-            &["error[RC0107]: flags.json: ", "--> flags.json:2:9", "2 |   \"a\": nope", "hint: "],
+            &["error[RC0107]: flags.json: ", "--> flags.json:2:8", "2 |   \"a\": nope", "hint: "],
         );
-        check("{}", &["RC0107", "missing field `flags`"]);
+        check("{}", &["RC0107", "the document has no member `flags`"]);
         check(
             r#"{"flags": {"a": {"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "of"}}}"#,
             &["flags.json: flag `a` has the default variant `of`, but only: on"],
@@ -65,8 +60,12 @@ mod tests {
             &["flag `a` has variants of different types"],
         );
         check(
+            r#"{"flags": {"a": {"state": "ENABLED", "variants": {"x": 1}, "targeting": {"iff": 1}}}}"#,
+            &["RC0107", "there is no operator `iff`", "hint: operators are"],
+        );
+        check(
             r#"{"flags": {"a": {"state": "on", "variants": {"on": true}}}}"#,
-            &["unknown variant"],
+            &["flag `a` has an unknown state"],
         );
     }
 }
