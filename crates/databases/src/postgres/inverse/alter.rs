@@ -150,7 +150,7 @@ pub(super) fn alter(plan: &Plan<'_>, name: &Name, out: &mut Vec<Sql>) {
             if differs("populated") {
                 let no = if old.flag("populated") { "" } else { " WITH NO DATA" };
                 let sql = format!("REFRESH MATERIALIZED VIEW {}{no}", name.name);
-                out.push(Sql::new(format!("content of {name}"), sql));
+                out.push(Sql::new(format!("content of {name}"), sql).late());
             }
         }
         Kind::Index | Kind::Constraint => settings::index(name, old, Some(new), out),

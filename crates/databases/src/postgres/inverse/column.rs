@@ -60,9 +60,15 @@ pub(super) fn add(plan: &Plan<'_>, name: &Name, column: &Object, out: &mut Vec<S
     let filled = !column.flag("not_null")
         || ["generated", "identity"].iter().any(|fact| column.facts.contains_key(*fact))
         || definition.contains(" DEFAULT ");
-    let statement =
-        Sql::new(format!("add {name}"), format!("ALTER TABLE {of} ADD COLUMN {definition}"));
-    out.push(if filled { statement } else { statement.caution("fails while the table has rows") });
+    // Rows that are there have no value yet, so that it can be demanded only afterwards.
+    let demand = definition.strip_suffix(" NOT NULL").filter(|_| !filled);
+    let definition = demand.unwrap_or(&definition);
+    let sql = format!("ALTER TABLE {of} ADD COLUMN {definition}");
+    out.push(Sql::new(format!("add {name}"), sql));
+    if demand.is_some() {
+        let column = format!("ALTER TABLE {of} ALTER COLUMN {}", column.local);
+        out.push(not_null(name, &column));
+    }
 }
 
 /// What a column has beside its definition, from what it is to what it was.
@@ -174,8 +180,7 @@ fn retype(plan: &Plan<'_>, name: &Name, old: &Object, new: &Object, out: &mut Ve
     let mut sql = format!("ALTER TABLE {of} ALTER COLUMN {} TYPE {}", old.local, kind(old));
     // A foreign table has no values to convert.
     if plan.holds_data(name) {
-        let through = if converts(from, to) { "" } else { "::text" };
-        sql.extend([format!(" USING {}{through}::{to}", old.local)]);
+        sql.extend([format!(" USING {}", converted(&old.local, from, to))]);
     }
     let statement = Sql::new(format!("type of {name}: {from} -> {to}"), sql);
     out.push(statement.caution("fails where a value does not fit; the table may be rewritten"));
@@ -184,11 +189,18 @@ fn retype(plan: &Plan<'_>, name: &Name, old: &Object, new: &Object, out: &mut Ve
 fn not_null(name: &Name, column: &str) -> Sql {
     Sql::new(format!("{name} is never empty"), format!("{column} SET NOT NULL"))
         .caution("fails while there are empty values")
+        .late()
 }
 
 fn kind(object: &Object) -> String {
     let collation = object.text("collation").map(|name| format!(" COLLATE {name}"));
     format!("{}{}", object.word("type"), collation.unwrap_or_default())
+}
+
+/// An expression of one type as another.
+pub(crate) fn converted(expression: &str, from: &str, to: &str) -> String {
+    let through = if converts(from, to) { "" } else { "::text" };
+    format!("{expression}{through}::{to}")
 }
 
 /// Whether the server converts directly between two types of its own; all others go through text.

@@ -15,9 +15,13 @@ mod settings;
 mod swap;
 mod text;
 
-use crate::postgres::catalogue::Catalogue;
+use crate::postgres::catalogue::{Catalogue, Name};
+use crate::postgres::kind::Kind;
 use plan::{Action, Plan};
 use serde::Serialize;
+use std::collections::BTreeSet;
+
+pub(crate) use column::converted;
 
 /// What a session has to be set to before the statements run in it.
 pub const SESSION: &str = "SET search_path = ''; SET check_function_bodies = off; \
@@ -43,6 +47,9 @@ pub struct Sql {
     pub apart: bool,
     /// What it destroys, or what in the data makes it fail.
     pub caution: Option<String>,
+    /// It comes after the rows are back: it is made from them, checks them, or acts on them.
+    #[serde(skip)]
+    pub(crate) late: bool,
 }
 
 /// Something that definitions alone do not bring back.
@@ -56,7 +63,11 @@ pub struct Left {
 
 impl Sql {
     fn new(label: impl Into<String>, sql: impl Into<String>) -> Sql {
-        Sql { label: label.into(), sql: sql.into(), apart: false, caution: None }
+        Sql { label: label.into(), sql: sql.into(), apart: false, caution: None, late: false }
+    }
+
+    fn late(self) -> Sql {
+        Sql { late: true, ..self }
     }
 
     fn caution(mut self, caution: impl Into<String>) -> Sql {
@@ -98,21 +109,65 @@ impl Sql {
 
 /// The statements that turn `after` into `before`.
 pub fn inverse(before: &Catalogue, after: &Catalogue) -> Inverse {
-    let plan = Plan::new(before, after);
+    way_back(before, after, &BTreeSet::new()).inverse
+}
+
+/// The way back, with what has to be known where rows are kept and put back along the way.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct WayBack {
+    /// The statements; those that are late come after the rows.
+    pub(crate) inverse: Inverse,
+    /// What goes, made anew afterwards or not.
+    pub(crate) drops: BTreeSet<Name>,
+    /// What is made, anew or again.
+    pub(crate) creates: BTreeSet<Name>,
+    /// What is changed where it stands.
+    pub(crate) alters: BTreeSet<Name>,
+}
+
+/// The same as [`inverse`], but the tables of `rebuilt` are dropped and made anew, so that their
+/// columns stand in order; whoever runs it sets their rows aside and fills them again.
+pub(crate) fn way_back(before: &Catalogue, after: &Catalogue, rebuilt: &BTreeSet<Name>) -> WayBack {
+    let plan = Plan::new(before, after, rebuilt);
     let mut statements = Vec::new();
     relation::freed(&plan, &mut statements);
-    for ((action, name), along) in order::sorted(&plan) {
+    for ordered in order::sorted(&plan) {
+        let from = statements.len();
+        let (action, name) = ordered.node;
         match action {
             Action::Drop => remove::remove(&plan, name, &mut statements),
             Action::Alter => alter::alter(&plan, name, &mut statements),
-            Action::Create => create::create(&plan, name, &along, &mut statements),
+            Action::Create => create::create(&plan, name, &ordered.along, &mut statements),
             Action::Attach => attach::attach(&plan, name, &mut statements),
+        }
+        for statement in statements.iter_mut().skip(from) {
+            statement.late |= ordered.late;
         }
     }
     // These come first whatever needs them: nothing in the same transaction could use them.
     statements.sort_by_key(|statement| !statement.apart);
+    let owned = |set: &BTreeSet<&Name>| set.iter().map(|name| (*name).clone()).collect();
+    let (drops, creates, alters) = (owned(&plan.drops), owned(&plan.creates), owned(&plan.alters));
     let mut left = plan.left;
     left.sort();
     left.dedup();
-    Inverse { statements, left }
+    WayBack { inverse: Inverse { statements, left }, drops, creates, alters }
+}
+
+/// Whether objects of a kind are made when the rows are back: they are made from rows, check
+/// them, or act when rows are written.
+fn waits_for_rows(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::MaterializedView
+            | Kind::Constraint
+            | Kind::Index
+            | Kind::Statistics
+            | Kind::Rule
+            | Kind::Trigger
+            | Kind::Policy
+            | Kind::Publication
+            | Kind::Subscription
+            | Kind::EventTrigger
+    )
 }

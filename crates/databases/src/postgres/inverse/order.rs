@@ -9,8 +9,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// One thing to be done.
 pub(super) type Node<'a> = (Action, &'a Name);
 
-/// All that is to be done, in order, each with what comes or goes along with it.
-pub(super) fn sorted<'a>(plan: &Plan<'a>) -> Vec<(Node<'a>, Vec<&'a Name>)> {
+/// One thing to be done, with what belongs to it.
+pub(super) struct Ordered<'a> {
+    pub(super) node: Node<'a>,
+    /// What comes or goes along with it.
+    pub(super) along: Vec<&'a Name>,
+    /// Whether it, or something that it waits for, is done only when the rows are back.
+    pub(super) late: bool,
+}
+
+/// All that is to be done, in order.
+pub(super) fn sorted<'a>(plan: &Plan<'a>) -> Vec<Ordered<'a>> {
     let mut graph = Graph { plan, after: BTreeMap::new() };
     for name in &plan.drops {
         graph.add(graph.node(Action::Drop, name));
@@ -36,7 +45,17 @@ pub(super) fn sorted<'a>(plan: &Plan<'a>) -> Vec<(Node<'a>, Vec<&'a Name>)> {
             }
         }
     }
-    let with = |node: Node<'a>| (node, along.remove(&node).unwrap_or_default());
+    let firsts = graph.after.clone();
+    let mut waiting: BTreeSet<Node<'a>> = BTreeSet::new();
+    let with = |node: Node<'a>| {
+        let made = matches!(node.0, Action::Create | Action::Attach);
+        let late = made && (node.0 == Action::Attach || super::waits_for_rows(node.1.kind))
+            || firsts.get(&node).is_some_and(|firsts| firsts.iter().any(|it| waiting.contains(it)));
+        if late {
+            waiting.insert(node);
+        }
+        Ordered { node, along: along.remove(&node).unwrap_or_default(), late }
+    };
     graph.sort().into_iter().map(with).collect()
 }
 

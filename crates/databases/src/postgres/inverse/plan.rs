@@ -36,10 +36,16 @@ pub(super) struct Plan<'a> {
     pub(super) strangers: BTreeSet<String>,
     /// What stays although it differs.
     kept: BTreeSet<&'a Name>,
+    /// What is made anew although it holds data, which is set aside meanwhile.
+    rebuilt: BTreeSet<&'a Name>,
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(before: &'a Catalogue, after: &'a Catalogue) -> Plan<'a> {
+    pub(super) fn new(
+        before: &'a Catalogue,
+        after: &'a Catalogue,
+        rebuilt: &BTreeSet<Name>,
+    ) -> Plan<'a> {
         let mut parts: HashMap<&str, Vec<&Name>> = HashMap::new();
         for (name, object) in &before.objects {
             if let Some(of) = object.of.as_deref() {
@@ -56,8 +62,10 @@ impl<'a> Plan<'a> {
             parts,
             strangers: super::privileges::granted_at_creation(after),
             kept: BTreeSet::new(),
+            rebuilt: BTreeSet::new(),
         };
         plan.classify();
+        plan.rebuild(rebuilt);
         plan.clear_the_way();
         plan.name_what_is_left();
         plan
@@ -174,6 +182,24 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Tables are made anew with everything that is part of them. Their sequences start anew as
+    /// well, and are set to where they stood along with the rows.
+    fn rebuild(&mut self, rebuilt: &BTreeSet<Name>) {
+        for (name, object) in &self.before.objects {
+            let of = object.of.as_deref().unwrap_or_default();
+            let part = match name.kind {
+                Kind::Sequence => rebuilt.iter().any(|table| {
+                    of.strip_prefix(table.name.as_str()).is_some_and(|rest| rest.starts_with('.'))
+                }),
+                _ => rebuilt.iter().any(|table| table.name == of),
+            };
+            if self.new_one(name).is_some() && (part || rebuilt.contains(name)) {
+                self.anew(name);
+                self.rebuilt.insert(name);
+            }
+        }
+    }
+
     /// Drops and makes again.
     fn anew(&mut self, name: &'a Name) {
         self.alters.remove(name);
@@ -273,7 +299,7 @@ impl<'a> Plan<'a> {
     }
 
     fn name_what_is_left(&mut self) {
-        for name in &self.creates {
+        for name in self.creates.difference(&self.rebuilt) {
             let Some(object) = self.old(name) else { continue };
             let whole = Plan::whole(self.before, object);
             let why = match name.kind {
