@@ -16,6 +16,7 @@ mod session;
 mod snapshot;
 mod terms;
 mod trouble;
+mod undo;
 
 pub use catalogue::{Catalogue, FORMAT, Name, Object};
 pub use connection::{Connection, Limits};

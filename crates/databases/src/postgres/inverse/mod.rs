@@ -50,6 +50,9 @@ pub struct Sql {
     /// It comes after the rows are back: it is made from them, checks them, or acts on them.
     #[serde(skip)]
     pub(crate) late: bool,
+    /// For which object it is.
+    #[serde(skip)]
+    pub(crate) object: Option<Name>,
 }
 
 /// Something that definitions alone do not bring back.
@@ -63,7 +66,14 @@ pub struct Left {
 
 impl Sql {
     fn new(label: impl Into<String>, sql: impl Into<String>) -> Sql {
-        Sql { label: label.into(), sql: sql.into(), apart: false, caution: None, late: false }
+        Sql {
+            label: label.into(),
+            sql: sql.into(),
+            apart: false,
+            caution: None,
+            late: false,
+            object: None,
+        }
     }
 
     fn late(self) -> Sql {
@@ -123,6 +133,8 @@ pub(crate) struct WayBack {
     pub(crate) creates: BTreeSet<Name>,
     /// What is changed where it stands.
     pub(crate) alters: BTreeSet<Name>,
+    /// The tables whose columns will stand in another order than they did.
+    pub(crate) reordered: BTreeSet<Name>,
 }
 
 /// The same as [`inverse`], but the tables of `rebuilt` are dropped and made anew, so that their
@@ -142,16 +154,18 @@ pub(crate) fn way_back(before: &Catalogue, after: &Catalogue, rebuilt: &BTreeSet
         }
         for statement in statements.iter_mut().skip(from) {
             statement.late |= ordered.late;
+            statement.object = Some(name.clone());
         }
     }
     // These come first whatever needs them: nothing in the same transaction could use them.
     statements.sort_by_key(|statement| !statement.apart);
     let owned = |set: &BTreeSet<&Name>| set.iter().map(|name| (*name).clone()).collect();
     let (drops, creates, alters) = (owned(&plan.drops), owned(&plan.creates), owned(&plan.alters));
+    let reordered = plan.reordered;
     let mut left = plan.left;
     left.sort();
     left.dedup();
-    WayBack { inverse: Inverse { statements, left }, drops, creates, alters }
+    WayBack { reordered, inverse: Inverse { statements, left }, drops, creates, alters }
 }
 
 /// Whether objects of a kind are made when the rows are back: they are made from rows, check

@@ -38,6 +38,8 @@ pub(super) struct Plan<'a> {
     kept: BTreeSet<&'a Name>,
     /// What is made anew although it holds data, which is set aside meanwhile.
     rebuilt: BTreeSet<&'a Name>,
+    /// The tables whose columns will stand in another order.
+    pub(super) reordered: BTreeSet<Name>,
 }
 
 impl<'a> Plan<'a> {
@@ -63,6 +65,7 @@ impl<'a> Plan<'a> {
             strangers: super::privileges::granted_at_creation(after),
             kept: BTreeSet::new(),
             rebuilt: BTreeSet::new(),
+            reordered: BTreeSet::new(),
         };
         plan.classify();
         plan.rebuild(rebuilt);
@@ -391,6 +394,10 @@ impl<'a> Plan<'a> {
                     list(&mut part.clone()),
                     list(&mut result.iter().copied())
                 );
+                let table = Name { kind: Kind::Table, name: of.to_owned() };
+                if self.old(&table).is_some() {
+                    self.reordered.insert(table);
+                }
                 self.left.push(Left {
                     what: format!(
                         "order of columns of {}",

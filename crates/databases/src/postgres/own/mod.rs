@@ -11,7 +11,7 @@ mod marker;
 
 pub(crate) use applied::{Applied, Run, State};
 pub(crate) use delta::{Delta, Drift, Renamed, RenamedLabel};
-pub(crate) use kept::{Kept, KeptItem};
+pub(crate) use kept::{Kept, KeptColumn, KeptItem};
 pub(crate) use marker::{forbid, is_done, mark};
 
 use crate::postgres::connection::Connection;

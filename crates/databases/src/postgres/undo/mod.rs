@@ -1,0 +1,33 @@
+//! Putting back what runs set aside: rows, values, changes of rows, positions of sequences, names
+//! and orders of columns. A value that users wrote since is never overwritten: each piece goes
+//! back only where things are as the run left them.
+//!
+//! Nothing here decides what is to be undone, begins or ends a transaction, or keeps anything.
+
+mod changes;
+mod conflict;
+mod names;
+mod place;
+mod position;
+mod quiet;
+mod rebuild;
+mod rows;
+mod values;
+
+pub(crate) use changes::{Net, net};
+pub(crate) use conflict::count as count_conflicts;
+pub(crate) use names::rename_back;
+pub(crate) use place::Side;
+pub(crate) use position::{set_position, stands};
+pub(crate) use quiet::quietly;
+pub(crate) use rebuild::{Rebuild, wanted as wanted_rebuilds};
+pub(crate) use rows::{Manner, Rows, rows};
+pub(crate) use values::{Marked, Values, mark_values, values};
+
+/// What questions here are about, for messages.
+const ABOUT: &str = "kept data";
+
+/// Whether two expressions of one type are the same to the bit; NULL is the same as NULL.
+fn same(one: &str, other: &str) -> String {
+    format!("ROW({one}) OPERATOR(pg_catalog.*=) ROW({other})")
+}
