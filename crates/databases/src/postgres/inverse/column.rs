@@ -204,7 +204,7 @@ pub(crate) fn converted(expression: &str, from: &str, to: &str) -> String {
 }
 
 /// Whether the server converts directly between two types of its own; all others go through text.
-fn converts(from: &str, to: &str) -> bool {
+pub(crate) fn converts(from: &str, to: &str) -> bool {
     let family = |name: &str| {
         let array = name.ends_with("[]");
         let base = name.split(['(', '[']).next().unwrap_or_default().trim_end();

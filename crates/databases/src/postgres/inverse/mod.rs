@@ -21,7 +21,7 @@ use plan::{Action, Plan};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-pub(crate) use column::converted;
+pub(crate) use column::{converted, converts};
 
 /// What a session has to be set to before the statements run in it.
 pub const SESSION: &str = "SET search_path = ''; SET check_function_bodies = off; \

@@ -48,8 +48,18 @@ impl<'a> Side<'a> {
         there.then_some(Place { table, kept, side: self })
     }
 
+    /// The name of that table, if there is one here.
+    pub(crate) fn table(self, kept: &'a str) -> Option<String> {
+        self.place(kept).map(|place| place.table)
+    }
+
+    /// The name of a sequence that was kept under this one.
+    pub(crate) fn sequence(self, kept: &str) -> String {
+        self.name(kept, |kind| kind == Kind::Sequence)
+    }
+
     /// The name that something has here which was kept under another.
-    pub(super) fn name(self, kept: &str, is: impl Fn(Kind) -> bool) -> String {
+    fn name(self, kept: &str, is: impl Fn(Kind) -> bool) -> String {
         let mut renamed = self.delta.renamed.iter().filter(|one| is(one.from.kind));
         let known = |name: &Name| self.catalogue.objects.contains_key(name);
         let found = if self.before {
