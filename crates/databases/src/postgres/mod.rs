@@ -3,15 +3,21 @@
 //!
 //! Nothing here changes a database: statements are made, not run. Rows are never read.
 
+mod act;
+mod attempt;
 mod canonical;
 mod catalogue;
 mod connection;
 mod diff;
 mod history;
 mod inverse;
+mod keep;
 mod kind;
 mod outcome;
 mod own;
+mod quiet;
+mod scope;
+mod script;
 mod session;
 mod snapshot;
 mod terms;

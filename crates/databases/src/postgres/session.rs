@@ -74,6 +74,11 @@ impl Session {
         &self.history
     }
 
+    /// What nobody who was here before has.
+    pub(crate) fn fence(&self) -> i64 {
+        self.fence
+    }
+
     /// Host and database, for messages.
     pub fn place(&self) -> &str {
         self.guard.place()

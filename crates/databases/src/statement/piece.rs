@@ -206,17 +206,19 @@ impl<'a> Cutter<'a> {
         let mut length = rest.split_inclusive('\n').next().map_or(0, str::len);
         self.step(&rest[..length]);
         let (line, start) = (self.line, length);
+        let mut end = start;
         for row in rest[start..].split_inclusive('\n') {
             length += row.len();
             if row.trim_end() == "\\." {
                 break;
             }
+            end = length;
         }
-        let text = &rest[start..length];
         let notes = Vec::new();
-        let shown = text.lines().next().unwrap_or_default();
-        self.pieces.push(Piece { line, text: shown, kind: PieceKind::CopyRows, notes });
-        self.step(text);
+        let rows = &rest[start..end];
+        let rows = rows.strip_suffix('\n').unwrap_or(rows);
+        self.pieces.push(Piece { line, text: rows, kind: PieceKind::CopyRows, notes });
+        self.step(&rest[start..length]);
     }
 }
 

@@ -26,6 +26,7 @@ CREATE TABLE ripcord.applied (
     delta jsonb,
     state text NOT NULL CHECK (state IN ('running', 'applied', 'undoing', 'undone')),
     statement integer NOT NULL DEFAULT 0,
+    intent jsonb,
     applied_by text NOT NULL DEFAULT session_user,
     applied_at timestamptz NOT NULL DEFAULT now(),
     undone_at timestamptz
@@ -50,6 +51,9 @@ CREATE TABLE ripcord.kept (
     purged_why text
 );
 CREATE INDEX kept_by_applied ON ripcord.kept (applied, direction, ordinal);
+
+-- The order in which rows changed, over a whole run.
+CREATE SEQUENCE ripcord.at;
 
 -- Whether a run with this key was committed, or must never be.
 CREATE TABLE ripcord.marker (

@@ -1,0 +1,344 @@
+//! The statements of a script, run one by one in an open transaction, each after what it destroys
+//! was set aside. What a statement destroys is asked of the database itself, as it is at that
+//! moment: by what it names where that tells all, and otherwise by running it, looking what is
+//! missing, and running it once more after that was kept.
+
+use crate::postgres::attempt::Report;
+use crate::postgres::connection::Connection;
+use crate::postgres::keep::{Inventory, Keeper, Lost, Retyping, Watch};
+use crate::postgres::outcome::{Progress, merge};
+use crate::postgres::quiet::{bound, quietly};
+use crate::postgres::scope::{emptied, owned_sequences, resolve, targets};
+use crate::postgres::script::{Script, Step};
+use crate::postgres::session::Session;
+use crate::postgres::terms::Terms;
+use crate::postgres::trouble::PostgresError;
+use crate::statement::Statement;
+use ripcord_core::schema::{Counted, Direction, Unit};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// What is common to the statements of a run.
+pub(crate) struct Act<'a> {
+    pub(crate) script: &'a Script,
+    pub(crate) terms: &'a Terms,
+    pub(crate) watch: &'a mut Watch,
+    pub(crate) keeper: Keeper,
+    /// What was there when the transaction began.
+    known: Inventory,
+    gone: Vec<Counted>,
+    notes: Vec<String>,
+    /// What to say when a statement fails: what is in force all the same.
+    left: String,
+}
+
+/// What a run set aside, and what it destroyed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Acted {
+    pub(crate) kept: Vec<Counted>,
+    pub(crate) gone: Vec<Counted>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// How often a statement is tried that destroys something else each time.
+const TRIALS_MAX: u32 = 4;
+
+const ABOUT: &str = "statement";
+
+impl<'a> Act<'a> {
+    /// Prepares to run statements as a part of a run, in the open transaction.
+    pub(crate) fn new(
+        session: &mut Session,
+        (applied, direction): (i64, Direction),
+        script: &'a Script,
+        terms: &'a Terms,
+        watch: &'a mut Watch,
+        left: &str,
+    ) -> Result<Act<'a>, PostgresError> {
+        watch.forget();
+        let (keeper, known) = quietly(session.work(), |work| {
+            Ok((Keeper::of(work, applied, direction, terms)?, Inventory::read(work)?))
+        })?;
+        let (gone, notes, left) = (Vec::new(), Vec::new(), left.to_owned());
+        Ok(Act { script, terms, watch, keeper, known, gone, notes, left })
+    }
+
+    /// Runs statements of the script.
+    ///
+    /// # Errors
+    ///
+    /// A statement fails, or is refused because of what it would destroy. The transaction is to
+    /// be rolled back.
+    pub(crate) fn run(
+        mut self,
+        session: &mut Session,
+        steps: Range<usize>,
+        report: &mut Report<'_>,
+    ) -> Result<Acted, PostgresError> {
+        let script = self.script;
+        let work = session.work();
+        for step in script.steps.get(steps).unwrap_or_default() {
+            report(Progress::Statement { line: step.parsed.line, text: step.shown() });
+            self.step(work, step)?;
+        }
+        quietly(work, |work| {
+            self.watch.off(&mut self.keeper, work)?;
+            self.watch.close(work)
+        })?;
+        self.accepted(work)?;
+        let kept = self.keeper.counted().to_vec();
+        for counted in &kept {
+            report(Progress::Kept(counted.clone()));
+        }
+        for counted in &self.gone {
+            report(Progress::Gone(counted.clone()));
+        }
+        Ok(Acted { kept, gone: self.gone, notes: self.notes })
+    }
+
+    fn step(&mut self, work: &mut Connection, step: &Step) -> Result<(), PostgresError> {
+        self.observe(work, step)?;
+        if let Some(reason) = step.reason() {
+            let reason = reason.to_owned();
+            return self.destroy(work, step, &reason);
+        }
+        let retyping = self.foreseen(work, step)?;
+        if step.may_destroy() {
+            let handled: BTreeSet<(u32, i32)> = retyping.iter().map(Retyping::column).collect();
+            self.tried(work, step, &handled)?;
+        } else {
+            self.execute(work, step)?;
+        }
+        if !retyping.is_empty() {
+            quietly(work, |work| {
+                retyping.into_iter().try_for_each(|one| one.after(&mut self.keeper, work))
+            })?;
+        }
+        if step.sets() || step.is_opaque() {
+            bound(work, self.terms)?;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that rows which a statement writes are noted, and ends that before others.
+    fn observe(&mut self, work: &mut Connection, step: &Step) -> Result<(), PostgresError> {
+        let writes = step.writes() || step.is_opaque();
+        if step.reason().is_some() {
+            return quietly(work, |work| self.watch.off(&mut self.keeper, work));
+        }
+        if writes {
+            let mut late = Vec::new();
+            for name in targets(step) {
+                late.extend(resolve(work, name)?.filter(|oid| self.known.is_table(*oid)));
+            }
+            return quietly(work, |work| {
+                late.iter().try_for_each(|oid| self.watch.add(work, *oid))?;
+                self.watch.on(&mut self.keeper, work)
+            });
+        }
+        if step.sets() || matches!(step.parsed.does.as_slice(), [Statement::Query]) {
+            return Ok(());
+        }
+        quietly(work, |work| self.watch.off(&mut self.keeper, work))
+    }
+
+    /// Keeps what a statement is known to destroy by what it names.
+    fn foreseen(
+        &mut self,
+        work: &mut Connection,
+        step: &Step,
+    ) -> Result<Vec<Retyping>, PostgresError> {
+        let mut retyping = Vec::new();
+        let (mut emptying, mut cascades, mut restarts) = (Vec::new(), false, false);
+        for does in &step.parsed.does {
+            match does {
+                Statement::AlterType { table, column, to, using } => {
+                    let Some(oid) = resolve(work, table)? else { continue };
+                    if !self.known.is_table(oid) {
+                        continue;
+                    }
+                    let one = quietly(work, |work| {
+                        Retyping::before(&mut self.keeper, work, oid, column, to, *using)
+                    })?;
+                    retyping.extend(one);
+                }
+                Statement::Truncate { table, cascade, restarts: anew } => {
+                    emptying.extend(resolve(work, table)?);
+                    (cascades, restarts) = (cascades || *cascade, restarts || *anew);
+                }
+                Statement::AlterSequence { sequence, restarts: true } => {
+                    let Some(oid) = resolve(work, sequence)? else { continue };
+                    quietly(work, |work| self.keeper.position(work, oid))?;
+                }
+                Statement::Identity { table, .. } if says(step, "restart") => {
+                    let Some(oid) = resolve(work, table)? else { continue };
+                    self.positions(work, &[oid])?;
+                }
+                _ => {}
+            }
+        }
+        if !emptying.is_empty() {
+            let only = says(step, "only");
+            let all = emptied(work, &emptying, cascades, only)?;
+            let all: Vec<u32> = all.into_iter().filter(|oid| self.known.is_table(*oid)).collect();
+            quietly(work, |work| {
+                for oid in &all {
+                    self.keeper.lock(work, *oid)?;
+                }
+                all.iter().try_for_each(|oid| self.keeper.rows(work, *oid, false))
+            })?;
+            if restarts {
+                self.positions(work, &all)?;
+            }
+        }
+        Ok(retyping)
+    }
+
+    fn positions(&mut self, work: &mut Connection, tables: &[u32]) -> Result<(), PostgresError> {
+        quietly(work, |work| {
+            let sequences = owned_sequences(work, tables)?;
+            sequences.iter().try_for_each(|oid| self.keeper.position(work, *oid))
+        })
+    }
+
+    /// Runs a statement until all that is missing after it was kept before it.
+    fn tried(
+        &mut self,
+        work: &mut Connection,
+        step: &Step,
+        handled: &BTreeSet<(u32, i32)>,
+    ) -> Result<(), PostgresError> {
+        let before = quietly(work, Inventory::read)?;
+        let mut kept: Vec<Lost> = Vec::new();
+        for _ in 0..TRIALS_MAX {
+            let lost = self.trial(work, step, &before)?;
+            let lost: Vec<Lost> = lost
+                .into_iter()
+                .filter(|one| !kept.contains(one) && self.known.concerns(one))
+                .filter(|one| !matches!(one, Lost::Type(oid, at) if handled.contains(&(*oid, *at))))
+                .collect();
+            if lost.is_empty() {
+                return work.run(ABOUT, "RELEASE SAVEPOINT ripcord_trial");
+            }
+            work.run(ABOUT, BACK)?;
+            quietly(work, |work| self.keeper.keep(work, &before, &lost))?;
+            kept.extend(lost);
+        }
+        Err(self.refused(work, step, "it destroys something else each time it is tried"))
+    }
+
+    /// Runs a statement behind a savepoint, and says what is missing.
+    fn trial(
+        &mut self,
+        work: &mut Connection,
+        step: &Step,
+        before: &Inventory,
+    ) -> Result<Vec<Lost>, PostgresError> {
+        work.run(ABOUT, "SAVEPOINT ripcord_trial")?;
+        self.execute(work, step)?;
+        let now = quietly(work, Inventory::read)?;
+        Ok(before.lost(&now))
+    }
+
+    /// Runs a statement whose author wants destroyed what it destroys. Only its extent is noted.
+    fn destroy(
+        &mut self,
+        work: &mut Connection,
+        step: &Step,
+        reason: &str,
+    ) -> Result<(), PostgresError> {
+        let before = quietly(work, Inventory::read)?;
+        let mut emptying = Vec::new();
+        for does in &step.parsed.does {
+            if let Statement::Truncate { table, .. } = does {
+                emptying.extend(resolve(work, table)?);
+            }
+        }
+        let cascade = says(step, "cascade");
+        let mut lost: Vec<Lost> = emptied(work, &emptying, cascade, says(step, "only"))?
+            .into_iter()
+            .map(Lost::Table)
+            .collect();
+        if step.may_destroy() {
+            lost.extend(self.trial(work, step, &before)?);
+            work.run(ABOUT, BACK)?;
+        }
+        for one in lost.iter().filter(|one| self.known.concerns(one)) {
+            let counted = quietly(work, |work| self.keeper.extent(work, &before, one))?;
+            merge(&mut self.gone, counted);
+        }
+        let rows = self.execute(work, step)?;
+        if step.writes() {
+            let what = targets(step).first().map(ToString::to_string).unwrap_or_default();
+            let counted = Counted { what, unit: Unit::Rows, count: rows };
+            merge(&mut self.gone, [counted]);
+        }
+        self.notes.push(format!("destroyed on line {}: {reason}", step.parsed.line));
+        Ok(())
+    }
+
+    /// Sends a statement as it is written.
+    fn execute(&self, work: &mut Connection, step: &Step) -> Result<u64, PostgresError> {
+        let text = &step.parsed.text;
+        let done = match &step.rows {
+            Some(rows) if rows.is_empty() => work.copy_in(ABOUT, text, b""),
+            Some(rows) => work.copy_in(ABOUT, text, format!("{rows}\n").as_bytes()),
+            None => work.count(ABOUT, text),
+        };
+        done.map_err(|error| told(error, self.script, step, &self.left))
+    }
+
+    /// Whether no more is destroyed for good than was accepted.
+    fn accepted(&self, work: &Connection) -> Result<(), PostgresError> {
+        let Some(accept) = &self.terms.accept else { return Ok(()) };
+        for one in &self.gone {
+            let allowed = accept.gone.iter().find(|a| a.what == one.what && a.unit == one.unit);
+            let allowed = allowed.map_or(0, |accepted| accepted.count);
+            if one.count > allowed {
+                return Err(PostgresError::Refused {
+                    place: work.place().to_owned(),
+                    what: self.script.name.clone(),
+                    why: format!("it would destroy {one} and {allowed} were accepted; plan again"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn refused(&self, work: &Connection, step: &Step, why: &str) -> PostgresError {
+        PostgresError::Refused {
+            place: work.place().to_owned(),
+            what: format!("{}, line {}", self.script.name, step.parsed.line),
+            why: why.to_owned(),
+        }
+    }
+}
+
+const BACK: &str = "ROLLBACK TO SAVEPOINT ripcord_trial; RELEASE SAVEPOINT ripcord_trial";
+
+/// Whether a statement has a word.
+fn says(step: &Step, word: &str) -> bool {
+    let split = |c: char| !c.is_alphanumeric() && c != '_' && c != '"';
+    step.parsed.text.split(split).any(|found| found.eq_ignore_ascii_case(word))
+}
+
+/// What the server said about a statement, with the statement.
+pub(crate) fn told(
+    error: PostgresError,
+    script: &Script,
+    step: &Step,
+    left: &str,
+) -> PostgresError {
+    match error {
+        PostgresError::Query { place, why, code, .. } => PostgresError::Statement {
+            place,
+            script: script.name.clone(),
+            line: step.parsed.line,
+            text: step.shown(),
+            why,
+            code,
+            left: left.to_owned(),
+        },
+        other => other,
+    }
+}
