@@ -7,6 +7,7 @@ mod error;
 mod evaluation;
 mod flag_set;
 mod form;
+pub mod import;
 mod logic;
 mod text;
 
