@@ -5,10 +5,12 @@
 
 mod act;
 mod attempt;
+mod back;
 mod canonical;
 mod catalogue;
 mod connection;
 mod diff;
+mod down;
 mod history;
 mod inverse;
 mod keep;
@@ -16,6 +18,7 @@ mod kind;
 mod outcome;
 mod own;
 mod quiet;
+mod redo;
 mod scope;
 mod script;
 mod session;
@@ -27,6 +30,7 @@ mod undo;
 pub use catalogue::{Catalogue, FORMAT, Name, Object};
 pub use connection::{Connection, Limits};
 pub use diff::{Change, What, diff};
+pub use down::down;
 pub use history::{
     Attached, History, Memory, Remark, Row as HistoryRow, Stand, Standing, attach, settle,
 };

@@ -119,7 +119,7 @@ impl Sql {
 
 /// The statements that turn `after` into `before`.
 pub fn inverse(before: &Catalogue, after: &Catalogue) -> Inverse {
-    way_back(before, after, &BTreeSet::new()).inverse
+    made(&Plan::new(before, after, &BTreeSet::new(), false)).inverse
 }
 
 /// The way back, with what has to be known where rows are kept and put back along the way.
@@ -137,20 +137,23 @@ pub(crate) struct WayBack {
     pub(crate) reordered: BTreeSet<Name>,
 }
 
-/// The same as [`inverse`], but the tables of `rebuilt` are dropped and made anew, so that their
+/// The same as [`inverse`], but for one transaction, and the tables of `rebuilt` are dropped and made anew, so that their
 /// columns stand in order; whoever runs it sets their rows aside and fills them again.
 pub(crate) fn way_back(before: &Catalogue, after: &Catalogue, rebuilt: &BTreeSet<Name>) -> WayBack {
-    let plan = Plan::new(before, after, rebuilt);
+    made(&Plan::new(before, after, rebuilt, true))
+}
+
+fn made(plan: &Plan<'_>) -> WayBack {
     let mut statements = Vec::new();
-    relation::freed(&plan, &mut statements);
-    for ordered in order::sorted(&plan) {
+    relation::freed(plan, &mut statements);
+    for ordered in order::sorted(plan) {
         let from = statements.len();
         let (action, name) = ordered.node;
         match action {
-            Action::Drop => remove::remove(&plan, name, &mut statements),
-            Action::Alter => alter::alter(&plan, name, &mut statements),
-            Action::Create => create::create(&plan, name, &ordered.along, &mut statements),
-            Action::Attach => attach::attach(&plan, name, &mut statements),
+            Action::Drop => remove::remove(plan, name, &mut statements),
+            Action::Alter => alter::alter(plan, name, &mut statements),
+            Action::Create => create::create(plan, name, &ordered.along, &mut statements),
+            Action::Attach => attach::attach(plan, name, &mut statements),
         }
         for statement in statements.iter_mut().skip(from) {
             statement.late |= ordered.late;
@@ -161,8 +164,8 @@ pub(crate) fn way_back(before: &Catalogue, after: &Catalogue, rebuilt: &BTreeSet
     statements.sort_by_key(|statement| !statement.apart);
     let owned = |set: &BTreeSet<&Name>| set.iter().map(|name| (*name).clone()).collect();
     let (drops, creates, alters) = (owned(&plan.drops), owned(&plan.creates), owned(&plan.alters));
-    let reordered = plan.reordered;
-    let mut left = plan.left;
+    let reordered = plan.reordered.clone();
+    let mut left = plan.left.clone();
     left.sort();
     left.dedup();
     WayBack { reordered, inverse: Inverse { statements, left }, drops, creates, alters }

@@ -38,6 +38,9 @@ pub(super) struct Plan<'a> {
     kept: BTreeSet<&'a Name>,
     /// What is made anew although it holds data, which is set aside meanwhile.
     rebuilt: BTreeSet<&'a Name>,
+    /// All of it happens in one transaction, in which a label that was just added could not be
+    /// used.
+    pub(super) whole: bool,
     /// The tables whose columns will stand in another order.
     pub(super) reordered: BTreeSet<Name>,
 }
@@ -47,6 +50,7 @@ impl<'a> Plan<'a> {
         before: &'a Catalogue,
         after: &'a Catalogue,
         rebuilt: &BTreeSet<Name>,
+        whole: bool,
     ) -> Plan<'a> {
         let mut parts: HashMap<&str, Vec<&Name>> = HashMap::new();
         for (name, object) in &before.objects {
@@ -65,6 +69,7 @@ impl<'a> Plan<'a> {
             strangers: super::privileges::granted_at_creation(after),
             kept: BTreeSet::new(),
             rebuilt: BTreeSet::new(),
+            whole,
             reordered: BTreeSet::new(),
         };
         plan.classify();
@@ -242,7 +247,9 @@ impl<'a> Plan<'a> {
         self.alters.contains(name)
             && match name.kind {
                 Kind::Column | Kind::Attribute => differs("type") || differs("collation"),
-                Kind::Enum => differs("labels") && !alter::only_adds_labels(old, new),
+                Kind::Enum => {
+                    differs("labels") && (self.whole || !alter::only_adds_labels(old, new))
+                }
                 Kind::Range => differs("definition"),
                 _ => false,
             }

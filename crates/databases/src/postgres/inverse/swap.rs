@@ -12,7 +12,7 @@ const ASIDE: &str = "ripcord_aside";
 
 /// Labels that are missing are added; anything else needs another type.
 pub(super) fn labels(plan: &Plan<'_>, name: &Name, old: &Object, new: &Object, out: &mut Vec<Sql>) {
-    if !super::alter::only_adds_labels(old, new) {
+    if plan.whole || !super::alter::only_adds_labels(old, new) {
         let sql = format!("CREATE TYPE {} AS ENUM ({})", name.name, super::create::labels(old));
         return swap(plan, name, old, &sql, out);
     }

@@ -58,6 +58,16 @@ pub(crate) struct Drift {
     pub(crate) name: Name,
     /// What became of it, in words.
     pub(crate) words: String,
+    /// Which facts differ; none when it was made or dropped.
+    pub(crate) facts: Vec<String>,
+}
+
+impl Drift {
+    /// Whether only such facts were changed.
+    pub(crate) fn is_harmless(&self, harmless: &[&str]) -> bool {
+        let known = |fact: &String| harmless.contains(&fact.as_str());
+        !self.facts.is_empty() && self.facts.iter().all(known)
+    }
 }
 
 impl Delta {
@@ -134,7 +144,12 @@ impl Delta {
                     (_, None) => "was made since",
                     _ => "was changed since",
                 };
-                drifts.push(Drift { name: one.name.clone(), words: words.to_owned() });
+                let changed = match (found, expected) {
+                    (Some(found), Some(expected)) => differing(found, expected),
+                    _ => Vec::new(),
+                };
+                let (name, words) = (one.name.clone(), words.to_owned());
+                drifts.push(Drift { name, words, facts: changed });
             }
             match wanted {
                 Some(object) => target.objects.insert(one.name.clone(), object.clone()),
@@ -143,4 +158,13 @@ impl Delta {
         }
         (target, drifts)
     }
+}
+
+/// The facts in which two objects differ; where a column stands is none.
+fn differing(one: &Object, other: &Object) -> Vec<String> {
+    let names: BTreeSet<&String> = one.facts.keys().chain(other.facts.keys()).collect();
+    let differs = |name: &&String| {
+        name.as_str() != "position" && one.facts.get(*name) != other.facts.get(*name)
+    };
+    names.into_iter().filter(differs).cloned().collect()
 }
