@@ -32,7 +32,8 @@ pub use connection::{Connection, Limits};
 pub use diff::{Change, What, diff};
 pub use down::down;
 pub use history::{
-    Attached, History, Memory, Remark, Row as HistoryRow, Stand, Standing, attach, settle,
+    Attached, Back, Hindrance, History, Memory, Passing, Ran, Remark, Row as HistoryRow, Stand,
+    Standing, attach, settle, to_run, to_take_back,
 };
 pub use inverse::{Inverse, Left, SESSION, Sql, inverse};
 pub use kind::Kind;

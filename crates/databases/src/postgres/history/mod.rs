@@ -5,6 +5,7 @@
 //! is for [`standing`] to say.
 
 mod attach;
+mod choose;
 mod dbmate;
 mod diesel;
 mod flyway;
@@ -17,6 +18,7 @@ mod sqlx;
 mod standing;
 
 pub use attach::{Attached, attach, settle};
+pub use choose::{Back, Hindrance, Passing, Ran, to_run, to_take_back};
 pub use standing::{Remark, Stand, Standing};
 
 use crate::formats::{Format, Migration, MigrationKind, MigrationSet};
@@ -232,6 +234,24 @@ impl History {
         let memory = self.read(connection)?;
         let applied = self.applied(connection)?;
         Ok(standing::standing(set, &memory, &applied))
+    }
+
+    /// What Ripcord ran of this folder and is not taken back, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be asked.
+    pub fn runs(&self, connection: &mut Connection) -> Result<Vec<Ran>, PostgresError> {
+        let all = self.applied(connection)?.into_iter();
+        let in_force = all.filter(|one| matches!(one.state, State::Applied | State::Undoing));
+        let ran = |one: Applied| Ran {
+            id: one.id,
+            kind: one.run.kind(),
+            undoing: one.state == State::Undoing,
+            version: one.run.version,
+            name: one.run.name,
+        };
+        Ok(in_force.map(ran).collect())
     }
 
     /// What Ripcord ran of this folder, oldest first.

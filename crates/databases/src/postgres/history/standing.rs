@@ -43,8 +43,10 @@ pub enum Stand {
     Undone,
     /// The tool says that it did not get through.
     Failed,
-    /// Ripcord did not get through with it yet, forward or back.
+    /// Ripcord did not get through with it yet.
     Unfinished,
+    /// Ripcord did not get through with taking it back yet.
+    HalfUndone,
     /// It need not run, because the database began with a later state.
     Covered,
 }
@@ -87,6 +89,7 @@ impl Stand {
             Stand::Undone => "undone",
             Stand::Failed => "failed",
             Stand::Unfinished => "unfinished",
+            Stand::HalfUndone => "half undone",
             Stand::Covered => "covered",
         }
     }
@@ -214,7 +217,8 @@ fn judged(
 ) -> Standing {
     let mut remarks = BTreeSet::new();
     let stand = match (run.map(|run| run.state), seen.there) {
-        (Some(State::Running | State::Undoing), _) => Stand::Unfinished,
+        (Some(State::Running), _) => Stand::Unfinished,
+        (Some(State::Undoing), _) => Stand::HalfUndone,
         (_, true) if seen.failed => Stand::Failed,
         (Some(State::Applied), true) => Stand::Applied,
         (None | Some(State::Undone), true) => {
@@ -256,7 +260,7 @@ fn changed(migration: &Migration, run: Option<&Applied>, seen: &Seen<'_>) -> boo
     by_tool().or_else(by_ripcord).unwrap_or(false)
 }
 
-fn out_of_order(all: &mut [Standing]) {
+pub(super) fn out_of_order(all: &mut [Standing]) {
     let in_force = |one: &Standing| one.stand == Stand::Applied;
     let versioned = |one: &Standing| one.kind == MigrationKind::Versioned;
     let last = all.iter().rposition(|one| versioned(one) && in_force(one)).unwrap_or(0);

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
 fn is_odd(one: &Standing) -> bool {
     use ripcord_databases::formats::MigrationKind::Repeatable;
     use ripcord_databases::postgres::Remark;
-    let stuck = matches!(one.stand, Stand::Failed | Stand::Unfinished);
+    let stuck = matches!(one.stand, Stand::Failed | Stand::Unfinished | Stand::HalfUndone);
     let changed = one.says(Remark::Changed) && one.kind != Repeatable;
     stuck || changed || one.says(Remark::FileMissing) || one.says(Remark::OutOfOrder)
 }
@@ -81,7 +81,9 @@ fn table(all: &[Standing]) -> String {
             Stand::Applied if is_odd(one) => terminal::colour(AnsiColor::Yellow),
             Stand::Applied | Stand::Covered => terminal::colour(AnsiColor::Green),
             Stand::Pending | Stand::Undone => Style::new(),
-            Stand::Failed | Stand::Unfinished => terminal::colour(AnsiColor::Red),
+            Stand::Failed | Stand::Unfinished | Stand::HalfUndone => {
+                terminal::colour(AnsiColor::Red)
+            }
         };
         let remarks: Vec<&str> = one.remarks.iter().map(|remark| remark.words()).collect();
         let when = if one.stand == Stand::Undone { &one.undone_at } else { &one.applied_at };

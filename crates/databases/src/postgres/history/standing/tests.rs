@@ -114,7 +114,7 @@ fn what_is_out_of_the_ordinary() {
     let running = [("1", "1", State::Running)];
     check(&rows(&[]), &running, "1 unfinished, 2 pending, 3 pending");
     let undoing = [("1", "1", State::Undoing)];
-    check(&rows(&["1"]), &undoing, "1 unfinished, 2 pending, 3 pending");
+    check(&rows(&["1"]), &undoing, "1 half undone, 2 pending, 3 pending");
     let late = "1 pending (out of order), 2 applied (applied without Ripcord), 3 pending";
     check(&rows(&["2"]), &[], late);
     let gone =
