@@ -2,9 +2,11 @@
 //! and what somebody else took back is no longer believed. No migration runs here.
 
 use crate::formats::{Migration, MigrationSet};
+use crate::postgres::attempt::attempt;
 use crate::postgres::history::{History, Remark, Stand, Standing};
 use crate::postgres::own::{Applied, Run, State};
 use crate::postgres::session::Session;
+use crate::postgres::terms::Terms;
 use crate::postgres::trouble::PostgresError;
 
 /// What was noted.
@@ -17,8 +19,6 @@ pub struct Attached {
     /// Those of the stored ones that have no down script.
     pub without_down: Vec<String>,
 }
-
-const ABOUT: &str = "applied migrations";
 
 /// Stores the scripts of everything that is in force and that Ripcord did not run, in one
 /// transaction. `at` names the last version in force where no tool remembers.
@@ -53,7 +53,8 @@ pub fn attach(
             None => return refused(format!("version {at}"), "no file has this version".to_owned()),
         },
     };
-    settled(session, |session| {
+    let terms = Terms::default();
+    attempt(session, &terms, "attach", &mut |_| {}, |session, _| {
         let mut attached = forget(session, &standings)?;
         for (place, standing) in standings.iter().enumerate() {
             let elsewhere = standing.says(Remark::AppliedElsewhere);
@@ -83,21 +84,10 @@ pub fn settle(
     if standings.iter().all(|one| !one.says(Remark::TakenBackElsewhere)) {
         return Ok(Vec::new());
     }
-    settled(session, |session| Ok(forget(session, &standings)?.forgotten))
-}
-
-/// One transaction, under the fence.
-fn settled<T>(
-    session: &mut Session,
-    body: impl FnOnce(&mut Session) -> Result<T, PostgresError>,
-) -> Result<T, PostgresError> {
-    session.work().run(ABOUT, "BEGIN")?;
-    let done = session.check().and_then(|()| body(session));
-    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = session.work().run(ABOUT, end);
-    let done = done?;
-    ended?;
-    Ok(done)
+    let terms = Terms::default();
+    attempt(session, &terms, "settle", &mut |_| {}, |session, _| {
+        Ok(forget(session, &standings)?.forgotten)
+    })
 }
 
 fn forget(session: &mut Session, standings: &[Standing]) -> Result<Attached, PostgresError> {

@@ -4,9 +4,11 @@
 use crate::formats::{Migration, MigrationKind, Transaction};
 use crate::postgres::connection::{Connection, Row};
 use crate::postgres::own::delta::Delta;
+use crate::postgres::own;
 use crate::postgres::trouble::PostgresError;
 use crate::sql::literal;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// One migration that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +188,26 @@ impl Applied {
     ) -> Result<(), PostgresError> {
         let sql = format!("UPDATE ripcord.applied SET statement = {statement} WHERE id = {id}");
         connection.run(ABOUT, &sql)
+    }
+
+    /// The version of each run, by its number.
+    pub(crate) fn versions(
+        connection: &mut Connection,
+    ) -> Result<BTreeMap<i64, String>, PostgresError> {
+        if !own::is_there(connection)? {
+            return Ok(BTreeMap::new());
+        }
+        let rows = connection.rows(ABOUT, "SELECT id, version FROM ripcord.applied")?;
+        let pair = |row: &Row| Some((row.first()?.as_ref()?.parse().ok()?, row.get(1)?.clone()?));
+        Ok(rows.iter().filter_map(pair).collect())
+    }
+
+    /// The versions of the runs of all folders that are not finished.
+    pub(crate) fn unfinished(connection: &mut Connection) -> Result<Vec<String>, PostgresError> {
+        let sql = "SELECT version FROM ripcord.applied WHERE state IN ('running', 'undoing') \
+                   ORDER BY id";
+        let rows = connection.rows(ABOUT, sql)?;
+        Ok(rows.iter().filter_map(|row| row.first().cloned().flatten()).collect())
     }
 
     /// All runs of a folder, oldest first, those that were taken back included.
