@@ -41,8 +41,8 @@ pub use history::{
 pub use inverse::{Inverse, Left, SESSION, Sql, inverse};
 pub use kind::Kind;
 pub use outcome::{Conflict, Outcome, Progress};
-pub use session::Session;
 pub use pieces::{Piece, Purge, Sample, copy_out, pieces, purge, sample};
+pub use session::Session;
 pub use snapshot::{Scope, snapshot};
 pub use terms::Terms;
 pub use trouble::PostgresError;

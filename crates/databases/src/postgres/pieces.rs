@@ -108,11 +108,7 @@ pub fn sample(
 /// # Errors
 ///
 /// There is such a table, the user may not make it, or the database cannot be asked.
-pub fn copy_out(
-    session: &mut Session,
-    id: i64,
-    table: &str,
-) -> Result<Option<u64>, PostgresError> {
+pub fn copy_out(session: &mut Session, id: i64, table: &str) -> Result<Option<u64>, PostgresError> {
     let table = table.split('.').map(quoted).collect::<Vec<_>>().join(".");
     let Some((store, fields)) = one(session.guard(), id)? else { return Ok(None) };
     let list = fields.iter().map(|field| {
@@ -134,10 +130,7 @@ pub fn copy_out(
 /// # Errors
 ///
 /// The database cannot be asked.
-pub fn purge(
-    session: &mut Session,
-    purge: &Purge<'_>,
-) -> Result<Vec<(i64, u64)>, PostgresError> {
+pub fn purge(session: &mut Session, purge: &Purge<'_>) -> Result<Vec<(i64, u64)>, PostgresError> {
     let all = found(session.guard())?;
     let chosen: Vec<Kept> = all
         .into_iter()
@@ -181,11 +174,7 @@ fn whole(
 }
 
 /// Destroys the rows of a piece that have the wanted values. None has them where a column lacks.
-fn some(
-    connection: &mut Connection,
-    kept: &Kept,
-    purge: &Purge<'_>,
-) -> Result<u64, PostgresError> {
+fn some(connection: &mut Connection, kept: &Kept, purge: &Purge<'_>) -> Result<u64, PostgresError> {
     let Some(store) = kept.item.store() else { return Ok(0) };
     let fields = fields(&kept.item);
     let mut wanted = Vec::with_capacity(purge.key.len());

@@ -3,8 +3,8 @@
 
 use crate::formats::{Migration, MigrationKind, Transaction};
 use crate::postgres::connection::{Connection, Row};
-use crate::postgres::own::delta::Delta;
 use crate::postgres::own;
+use crate::postgres::own::delta::Delta;
 use crate::postgres::trouble::PostgresError;
 use crate::sql::literal;
 use sha2::{Digest, Sha256};

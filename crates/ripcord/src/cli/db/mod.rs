@@ -1,8 +1,10 @@
 //! `ripcord db …`: verbs on databases and migrations that need no controller and no `ripcord.toml`.
 
 mod attach;
+mod detach;
 mod diff;
 mod folder;
+mod kept;
 mod place;
 mod review;
 mod snapshot;
@@ -28,6 +30,8 @@ enum Verb {
     Diff(diff::Args),
     Status(status::Args),
     Attach(attach::Args),
+    Kept(kept::Args),
+    Detach(detach::Args),
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
@@ -37,5 +41,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Status(args) => status::run(&args, context),
         Verb::Attach(args) => attach::run(&args, context),
+        Verb::Kept(args) => kept::run(&args, context),
+        Verb::Detach(args) => detach::run(&args, context),
     }
 }
