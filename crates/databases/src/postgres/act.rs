@@ -8,12 +8,12 @@ use crate::postgres::connection::Connection;
 use crate::postgres::keep::{Inventory, Keeper, Lost, Retyping, Watch};
 use crate::postgres::outcome::{Progress, merge};
 use crate::postgres::quiet::{bound, quietly};
-use crate::postgres::scope::{emptied, owned_sequences, resolve, targets};
+use crate::postgres::scope::{emptied, owned_sequences, reached, resolve, targets};
 use crate::postgres::script::{Script, Step};
 use crate::postgres::session::Session;
 use crate::postgres::terms::Terms;
 use crate::postgres::trouble::PostgresError;
-use crate::statement::Statement;
+use crate::statement::{Name, Statement};
 use ripcord_core::schema::{Counted, Direction, Unit};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -26,6 +26,8 @@ pub(crate) struct Act<'a> {
     pub(crate) keeper: Keeper,
     /// What was there when the transaction began.
     known: Inventory,
+    /// The names that statements wrote to since a definition was changed last.
+    seen: BTreeSet<Name>,
     gone: Vec<Counted>,
     notes: Vec<String>,
     /// What to say when a statement fails: what is in force all the same.
@@ -59,8 +61,9 @@ impl<'a> Act<'a> {
         let (keeper, known) = quietly(session.work(), |work| {
             Ok((Keeper::of(work, applied, direction, terms)?, Inventory::read(work)?))
         })?;
+        let seen = BTreeSet::new();
         let (gone, notes, left) = (Vec::new(), Vec::new(), left.to_owned());
-        Ok(Act { script, terms, watch, keeper, known, gone, notes, left })
+        Ok(Act { script, terms, watch, keeper, known, seen, gone, notes, left })
     }
 
     /// Runs statements of the script.
@@ -127,18 +130,30 @@ impl<'a> Act<'a> {
             return quietly(work, |work| self.watch.off(&mut self.keeper, work));
         }
         if writes {
+            let names: Vec<&Name> =
+                targets(step).into_iter().filter(|name| !self.seen.contains(name)).collect();
+            if names.is_empty() && self.watch.is_on() {
+                return Ok(());
+            }
             let mut late = Vec::new();
-            for name in targets(step) {
+            for name in names {
                 late.extend(resolve(work, name)?.filter(|oid| self.known.is_table(*oid)));
+                self.seen.insert(name.clone());
             }
             return quietly(work, |work| {
-                late.iter().try_for_each(|oid| self.watch.add(work, *oid))?;
+                for oid in reached(work, &late)? {
+                    if self.known.is_table(oid) {
+                        self.watch.add(work, oid)?;
+                    }
+                }
                 self.watch.on(&mut self.keeper, work)
             });
         }
         if step.sets() || matches!(step.parsed.does.as_slice(), [Statement::Query]) {
             return Ok(());
         }
+        // What a name means, and which columns it has, may be another thing after this.
+        self.seen.clear();
         quietly(work, |work| self.watch.off(&mut self.keeper, work))
     }
 
@@ -221,8 +236,11 @@ impl<'a> Act<'a> {
                 return work.run(ABOUT, "RELEASE SAVEPOINT ripcord_trial");
             }
             work.run(ABOUT, BACK)?;
-            quietly(work, |work| self.keeper.keep(work, &before, &lost))?;
-            kept.extend(lost);
+            kept.extend(lost.iter().cloned());
+            quietly(work, |work| {
+                self.keeper.keep(work, &before, &lost)?;
+                self.watch.renew(&mut self.keeper, work, &kept)
+            })?;
         }
         Err(self.refused(work, step, "it destroys something else each time it is tried"))
     }

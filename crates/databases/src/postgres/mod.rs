@@ -4,6 +4,7 @@
 //! Nothing here changes a database: statements are made, not run. Rows are never read.
 
 mod act;
+mod alone;
 mod attempt;
 mod back;
 mod canonical;
@@ -28,6 +29,7 @@ mod snapshot;
 mod terms;
 mod trouble;
 mod undo;
+mod up;
 
 pub use catalogue::{Catalogue, FORMAT, Name, Object};
 pub use connection::{Connection, Limits};
@@ -46,3 +48,4 @@ pub use session::Session;
 pub use snapshot::{Scope, snapshot};
 pub use terms::Terms;
 pub use trouble::PostgresError;
+pub use up::up;

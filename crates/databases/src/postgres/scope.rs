@@ -111,6 +111,26 @@ const HANGING: &str = "SELECT i.inhrelid AS oid FROM pg_catalog.pg_inherits i \
     AND f.confrelid = reached.oid AND (f.confdeltype IN ('c', 'n', 'd') \
     OR f.confupdtype IN ('c', 'n', 'd'))";
 
+/// The tables whose rows are written when these are.
+pub(crate) fn reached(
+    connection: &mut Connection,
+    tables: &[u32],
+) -> Result<Vec<u32>, PostgresError> {
+    if tables.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list = tables.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "WITH RECURSIVE reached (oid) AS ( \
+           SELECT pg_catalog.unnest(ARRAY[{list}]::pg_catalog.oid[]) \
+           UNION SELECT x.oid FROM reached, LATERAL ({HANGING}) AS x \
+         ) SELECT c.oid FROM reached JOIN pg_catalog.pg_class c ON c.oid = reached.oid \
+         WHERE c.relkind = 'r' AND c.relpersistence <> 't'"
+    );
+    let number = |row: Vec<Option<String>>| row.first()?.as_deref()?.parse().ok();
+    Ok(connection.rows(ABOUT, &sql)?.into_iter().filter_map(number).collect())
+}
+
 /// All tables that lose their rows when some are emptied, and the sequences that start anew.
 pub(crate) fn emptied(
     connection: &mut Connection,

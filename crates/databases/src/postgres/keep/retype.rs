@@ -21,13 +21,14 @@ pub(crate) struct Retyping {
     /// All that is stored of a row, when it has no key.
     columns: Vec<TableColumn>,
     key: Vec<TableColumn>,
-    store: String,
+    /// None when no value can be lost.
+    store: Option<String>,
 }
 
 const ABOUT: &str = "kept data";
 
 impl Retyping {
-    /// Copies what may be lost. None when nothing can be: the server changes no value.
+    /// Copies what may be lost. None when there is no such column.
     pub(crate) fn before(
         keeper: &mut Keeper,
         connection: &mut Connection,
@@ -40,8 +41,10 @@ impl Retyping {
         let wanted = crate::sql::quoted(column);
         let found = table.stored().into_iter().find(|one| one.name == column || one.name == wanted);
         let Some(column) = found.cloned() else { return Ok(None) };
+        let number = column.number;
         if !using && is_harmless(&column, to) {
-            return Ok(None);
+            let (columns, key, store) = (Vec::new(), Vec::new(), None);
+            return Ok(Some(Retyping { oid, number, column, columns, key, store }));
         }
         lock(connection, &table.name)?;
         let key = table.key_without(&[column.number]);
@@ -56,7 +59,7 @@ impl Retyping {
         }
         let owned = |columns: Vec<&TableColumn>| columns.into_iter().cloned().collect();
         let (key, columns) = (owned(key), owned(columns));
-        let number = column.number;
+        let store = Some(store);
         Ok(Some(Retyping { oid, number, column, columns, key, store }))
     }
 
@@ -71,15 +74,16 @@ impl Retyping {
         keeper: &mut Keeper,
         connection: &mut Connection,
     ) -> Result<(), PostgresError> {
+        let Some(mut store) = self.store.clone() else { return Ok(()) };
         let Some(table) = Table::read(connection, self.oid)? else { return Ok(()) };
         let now = table.columns.iter().find(|column| column.number == self.number);
-        let mut store = self.store.clone();
         if let Some(now) = now.filter(|_| !self.key.is_empty()) {
-            store = keeper.store();
-            let lossy = self.sift(connection, &table, now, &store)?;
+            let sifted = keeper.store();
+            let lossy = self.sift(connection, &table, now, (&store, &sifted))?;
             if !lossy {
                 return Ok(());
             }
+            store = sifted;
         }
         let rows = connection.number(ABOUT, &format!("SELECT pg_catalog.count(*) FROM {store}"))?;
         if rows == 0 {
@@ -103,7 +107,7 @@ impl Retyping {
         connection: &mut Connection,
         table: &Table,
         now: &TableColumn,
-        store: &str,
+        (all, store): (&str, &str),
     ) -> Result<bool, PostgresError> {
         let same = self.key.iter().enumerate().map(|(at, column)| {
             let text = if column.as_text { "::text" } else { "" };
@@ -111,7 +115,7 @@ impl Retyping {
         });
         let same = same.collect::<Vec<_>>().join(" AND ");
         let back = back(&format!("t.{}", now.name), &now.type_name, &self.column.type_name);
-        let from = format!("{} AS s JOIN {} AS t ON {same}", self.store, table.rows());
+        let from = format!("{all} AS s JOIN {} AS t ON {same}", table.rows());
         let sift = |condition: &str| {
             format!(
                 "CREATE TABLE {store} AS SELECT s.*, (t.{})::text COLLATE pg_catalog.\"default\" \
@@ -126,7 +130,7 @@ impl Retyping {
             // The way back does not even run for all of them.
             None => connection.count(ABOUT, &sift("true"))?,
         };
-        connection.run(ABOUT, &format!("DROP TABLE {}", self.store))?;
+        connection.run(ABOUT, &format!("DROP TABLE {all}"))?;
         if rows == 0 {
             connection.run(ABOUT, &format!("DROP TABLE {store}"))?;
         }

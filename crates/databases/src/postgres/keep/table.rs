@@ -89,6 +89,14 @@ impl Table {
         self.key.iter().filter_map(column).collect()
     }
 
+    /// Leaves columns out of account, as if they were not there.
+    pub(crate) fn leave_out(&mut self, numbers: &[i32]) {
+        if self.key.iter().any(|number| numbers.contains(number)) {
+            self.key.clear();
+        }
+        self.columns.retain(|column| !numbers.contains(&column.number));
+    }
+
     /// What to select from: rows of children by inheritance are kept with the children.
     pub(crate) fn rows(&self) -> String {
         if self.partitioned { self.name.clone() } else { format!("ONLY {}", self.name) }

@@ -4,8 +4,9 @@
 //! do nothing unless the run says so, and are dropped when it is over.
 
 use crate::postgres::connection::Connection;
+use crate::postgres::keep::inventory::Lost;
 use crate::postgres::keep::keeper::{Keeper, short};
-use crate::postgres::keep::table::{Table, kept};
+use crate::postgres::keep::table::{Table, TableColumn, kept};
 use crate::postgres::own::KeptItem;
 use crate::postgres::terms::Terms;
 use crate::postgres::trouble::PostgresError;
@@ -22,6 +23,9 @@ pub(crate) struct Watch {
     late: BTreeSet<u32>,
     /// Where changes go while statements run that may change rows.
     stores: BTreeMap<u32, (Table, String)>,
+    /// What is kept already as it was before the statement that runs now: columns of tables, or
+    /// none for all of a table.
+    except: BTreeMap<u32, Vec<i32>>,
     on: bool,
 }
 
@@ -85,7 +89,15 @@ impl Watch {
             if self.stores.contains_key(&oid) {
                 continue;
             }
-            let Some(table) = Table::read(connection, oid)? else { continue };
+            let Some(mut table) = Table::read(connection, oid)? else { continue };
+            match self.except.get(&oid) {
+                Some(columns) if columns.is_empty() => {
+                    connection.run(ABOUT, &idle(oid))?;
+                    continue;
+                }
+                Some(columns) => table.leave_out(columns),
+                None => {}
+            }
             let store = keeper.store();
             connection.run(ABOUT, &note(&table, &store))?;
             enable(connection, &table)?;
@@ -107,6 +119,7 @@ impl Watch {
         connection: &mut Connection,
     ) -> Result<(), PostgresError> {
         self.pause(connection)?;
+        self.except.clear();
         for (table, store) in std::mem::take(&mut self.stores).into_values() {
             let counts = connection.rows(
                 ABOUT,
@@ -131,8 +144,37 @@ impl Watch {
         Ok(())
     }
 
+    /// Begins anew behind what was kept in the middle of a statement, which is not noted twice.
+    pub(crate) fn renew(
+        &mut self,
+        keeper: &mut Keeper,
+        connection: &mut Connection,
+        kept: &[Lost],
+    ) -> Result<(), PostgresError> {
+        if !self.on {
+            return Ok(());
+        }
+        let mut except = std::mem::take(&mut self.except);
+        for one in kept {
+            match one {
+                Lost::Table(oid) => _ = except.insert(*oid, Vec::new()),
+                Lost::Columns(oid, numbers) => except.entry(*oid).or_default().extend(numbers),
+                Lost::Type(oid, number) => except.entry(*oid).or_default().push(*number),
+                Lost::Sequence(_) => {}
+            }
+        }
+        self.off(keeper, connection)?;
+        self.except = except;
+        self.on(keeper, connection)
+    }
+
+    /// Whether changes of all that is watched are being noted.
+    pub(crate) fn is_on(&self) -> bool {
+        self.on
+    }
+
     /// Notes no changes until it is told to go on.
-    pub(crate) fn pause(&mut self, connection: &mut Connection) -> Result<(), PostgresError> {
+    fn pause(&mut self, connection: &mut Connection) -> Result<(), PostgresError> {
         if self.on {
             let off = "SELECT pg_catalog.set_config('ripcord.act', '', true)";
             connection.rows(ABOUT, off)?;
@@ -153,6 +195,7 @@ impl Watch {
     pub(crate) fn forget(&mut self) {
         self.stores.clear();
         self.late.clear();
+        self.except.clear();
         self.on = false;
     }
 
@@ -222,11 +265,19 @@ fn make(table: &Table, key: &str) -> String {
     );
     let function = format!("EXECUTE FUNCTION ripcord.watch_{oid}()");
     format!(
-        "CREATE OR REPLACE FUNCTION ripcord.watch_{oid}() RETURNS trigger LANGUAGE plpgsql \
-         AS 'BEGIN RETURN NULL; END'; \
+        "{}; \
          CREATE TRIGGER {TRIGGER} AFTER INSERT OR UPDATE OR DELETE ON {name} FOR EACH ROW {when} {function}; \
          CREATE TRIGGER \" ripcord truncate\" BEFORE TRUNCATE ON {name} FOR EACH STATEMENT {when} {function}; \
-         ALTER TABLE {name} {ENABLE}"
+         ALTER TABLE {name} {ENABLE}",
+        idle(oid)
+    )
+}
+
+/// A function that notes nothing.
+fn idle(oid: u32) -> String {
+    format!(
+        "CREATE OR REPLACE FUNCTION ripcord.watch_{oid}() RETURNS trigger LANGUAGE plpgsql \
+         AS 'BEGIN RETURN NULL; END'"
     )
 }
 
@@ -261,15 +312,14 @@ fn note(table: &Table, store: &str) -> String {
         "what \"char\"".to_owned(),
     ];
     for (letter, columns) in [('k', &key), ('o', &stored), ('n', &stored)] {
-        let define = |(at, column): (usize, &&crate::postgres::keep::TableColumn)| {
-            format!("{letter}{at} {}", column.stored_type())
-        };
+        let define =
+            |(at, column): (usize, &&TableColumn)| format!("{letter}{at} {}", column.stored_type());
         definitions.extend(columns.iter().enumerate().map(define));
     }
     let names = |letter: char, count: usize| {
         (0..count).map(move |at| format!(", {letter}{at}")).collect::<String>()
     };
-    let values = |columns: &[&crate::postgres::keep::TableColumn], row: &str| {
+    let values = |columns: &[&TableColumn], row: &str| {
         columns.iter().map(|column| format!(", {}", column.value(row))).collect::<String>()
     };
     let (k, o, n) = (names('k', key.len()), names('o', stored.len()), names('n', stored.len()));

@@ -7,6 +7,7 @@ use crate::postgres::own;
 use crate::postgres::own::delta::Delta;
 use crate::postgres::trouble::PostgresError;
 use crate::sql::literal;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -99,6 +100,18 @@ impl Run {
             _ => MigrationKind::Versioned,
         }
     }
+}
+
+/// A statement that is about to run by itself, with what tells afterwards whether it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Intent {
+    /// Its number in the script, from nought.
+    pub(crate) statement: u32,
+    /// The numbers of all indexes before it.
+    pub(crate) indexes: Vec<u32>,
+    /// The number of what it is to remove.
+    pub(crate) target: Option<u32>,
 }
 
 /// How far a run is.
@@ -208,6 +221,53 @@ impl Applied {
                    ORDER BY id";
         let rows = connection.rows(ABOUT, sql)?;
         Ok(rows.iter().filter_map(|row| row.first().cloned().flatten()).collect())
+    }
+
+    /// Writes down which statement is about to run by itself. False when somebody took over.
+    pub(crate) fn intend(
+        connection: &mut Connection,
+        id: i64,
+        intent: &Intent,
+        fence: i64,
+    ) -> Result<bool, PostgresError> {
+        let json = serde_json::to_string(intent);
+        let json = json.map_err(|error| Applied::odd(connection, &error.to_string()))?;
+        let sql = format!(
+            "UPDATE ripcord.applied SET intent = {} WHERE id = {id} \
+             AND EXISTS (SELECT FROM ripcord.database WHERE fence = {fence})",
+            literal(&json)
+        );
+        Ok(connection.count(ABOUT, &sql)? > 0)
+    }
+
+    /// The statement that was about to run by itself.
+    pub(crate) fn intent(
+        connection: &mut Connection,
+        id: i64,
+    ) -> Result<Option<Intent>, PostgresError> {
+        let sql = format!("SELECT intent FROM ripcord.applied WHERE id = {id}");
+        let Some(json) = connection.value(ABOUT, &sql)? else { return Ok(None) };
+        let intent = serde_json::from_str(&json);
+        intent.map(Some).map_err(|error| Applied::odd(connection, &error.to_string()))
+    }
+
+    /// Writes down that such a statement is done. False when somebody took over.
+    pub(crate) fn done(
+        connection: &mut Connection,
+        id: i64,
+        statement: u32,
+        fence: i64,
+    ) -> Result<bool, PostgresError> {
+        let sql = format!(
+            "UPDATE ripcord.applied SET statement = {statement}, intent = NULL WHERE id = {id} \
+             AND EXISTS (SELECT FROM ripcord.database WHERE fence = {fence})"
+        );
+        Ok(connection.count(ABOUT, &sql)? > 0)
+    }
+
+    /// Writes down that nothing is about to run.
+    pub(crate) fn mean_nothing(connection: &mut Connection, id: i64) -> Result<(), PostgresError> {
+        connection.run(ABOUT, &format!("UPDATE ripcord.applied SET intent = NULL WHERE id = {id}"))
     }
 
     /// All runs of a folder, oldest first, those that were taken back included.

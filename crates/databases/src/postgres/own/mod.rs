@@ -9,7 +9,7 @@ mod delta;
 mod kept;
 mod marker;
 
-pub(crate) use applied::{Applied, Run, State};
+pub(crate) use applied::{Applied, Intent, Run, State};
 pub(crate) use delta::{Delta, Drift, Renamed, RenamedLabel};
 pub(crate) use kept::{Kept, KeptColumn, KeptItem};
 pub(crate) use marker::{forbid, is_done, mark};

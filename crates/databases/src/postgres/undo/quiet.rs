@@ -50,7 +50,7 @@ fn active(table: &str) -> String {
          pg_catalog.format('ALTER TABLE ONLY %s ENABLE %sTRIGGER %I', c.name, \
          CASE g.tgenabled WHEN 'A' THEN 'ALWAYS ' WHEN 'R' THEN 'REPLICA ' ELSE '' END, g.tgname), \
          pg_catalog.format('trigger %I of %s', g.tgname, c.name) FROM named c JOIN pg_catalog.pg_trigger g \
-         ON g.tgrelid = c.oid WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' \
+         ON g.tgrelid = c.oid WHERE NOT g.tgisinternal AND g.tgname NOT LIKE ' ripcord%' AND g.tgenabled <> 'D' \
          UNION ALL SELECT pg_catalog.format('ALTER TABLE %s DISABLE RULE %I', c.name, r.rulename), \
          pg_catalog.format('ALTER TABLE %s ENABLE %sRULE %I', c.name, \
          CASE r.ev_enabled WHEN 'A' THEN 'ALWAYS ' WHEN 'R' THEN 'REPLICA ' ELSE '' END, r.rulename), \

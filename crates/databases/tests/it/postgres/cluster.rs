@@ -149,7 +149,7 @@ impl Database {
     pub(crate) fn dump(&self) -> Vec<String> {
         let output = cluster()
             .program("pg_dump")
-            .args(["--schema-only", "--no-sync", "-d", &self.url])
+            .args(["--schema-only", "--exclude-schema=ripcord", "--no-sync", "-d", &self.url])
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -6,3 +6,5 @@ mod families;
 mod journey;
 mod objects;
 mod random;
+mod up_keeping;
+pub(crate) mod upward;
