@@ -3,6 +3,7 @@
 
 mod context;
 mod document;
+mod edit;
 mod error;
 mod evaluation;
 mod flag_set;
@@ -10,12 +11,15 @@ mod form;
 pub mod import;
 mod logic;
 mod text;
+mod trial;
 
 pub use context::{BadContext, Context};
 pub use document::{Document, FlagView};
+pub use edit::{Merge, OffLayer, Rollout, Target, TargetRules, merge};
 pub use error::{FlagsError, Problem};
 pub use evaluation::{Evaluation, EvaluationError, Reason};
 pub use flag_set::{BrokenRules, FlagSet, Options};
 pub use form::FlagState;
 pub use logic::Bucketing;
 pub use text::Place;
+pub use trial::try_rule;

@@ -1,0 +1,16 @@
+//! Changes of a document. Each makes a new one, in which everything that was not meant stands as
+//! it stood: order, blanks, digits of numbers, members that are not known here.
+
+mod chain;
+mod flag;
+mod layer;
+mod merge;
+mod rollout;
+mod splice;
+mod target;
+
+pub use flag::TargetRules;
+pub use layer::OffLayer;
+pub use merge::{Merge, merge};
+pub use rollout::Rollout;
+pub use target::Target;
