@@ -112,6 +112,15 @@ impl Session {
         }
     }
 
+    /// Connects anew if the guard is gone, and sees whether somebody took over.
+    pub(crate) fn revive(&mut self) -> Result<(), PostgresError> {
+        let alive = self.guard.rows(ABOUT, "SELECT 1").is_ok();
+        if alive && !self.work.is_closed() && self.work.rows(ABOUT, "SELECT 1").is_ok() {
+            return Ok(());
+        }
+        self.recover()
+    }
+
     fn reconnect(&mut self) -> Result<(), PostgresError> {
         if self.guard.is_closed() || self.guard.rows(ABOUT, "SELECT 1").is_err() {
             self.guard = guard(&self.address, &self.limits)?;

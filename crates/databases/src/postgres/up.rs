@@ -46,6 +46,7 @@ pub fn up(
             why: "only the mode `drop` is known here".to_owned(),
         });
     }
+    session.revive()?;
     let run = Run::of(history.key(), migration);
     let script = read(session, migration, Division::default())?;
     history.ensure(session.guard())?;
@@ -123,7 +124,11 @@ impl Ascent<'_> {
         let key = format!("up:{}", progress.id);
         let mut watch = Watch::begin(session.guard(), &key, &tables, self.terms)?;
         let ran = self.parts(session, script, &mut progress, &mut watch, report);
-        let left = watch.end(session.guard(), self.terms);
+        // If nobody can be reached now, the next run removes what is left.
+        let left = match session.revive() {
+            Ok(()) => watch.end(session.guard(), self.terms),
+            Err(_) => Vec::new(),
+        };
         let mut outcome = ran?;
         outcome.notes.extend(left);
         Ok(outcome)

@@ -4,12 +4,14 @@
 //! Nothing here decides what to run. Functions expect to be called within
 //! [`quietly`](crate::postgres::quiet::quietly).
 
+mod closure;
 mod inventory;
 mod keeper;
 mod retype;
 mod table;
 mod watch;
 
+pub(crate) use closure::doomed;
 pub(crate) use inventory::{Inventory, Lost};
 pub(crate) use keeper::Keeper;
 pub(crate) use retype::Retyping;

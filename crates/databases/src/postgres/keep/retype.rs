@@ -3,12 +3,11 @@
 //! found out afterwards from a copy of all.
 
 use crate::postgres::connection::Connection;
-use crate::postgres::inverse::converts;
+use crate::postgres::inverse::converted;
 use crate::postgres::keep::keeper::{Keeper, copy, lock, selected, short};
 use crate::postgres::keep::table::{Table, TableColumn, kept};
 use crate::postgres::own::KeptItem;
 use crate::postgres::trouble::PostgresError;
-use crate::statement::{TypeChange, type_change};
 use ripcord_core::schema::Unit;
 
 /// A change of type that is about to happen, with what was copied before it.
@@ -42,7 +41,7 @@ impl Retyping {
         let found = table.stored().into_iter().find(|one| one.name == column || one.name == wanted);
         let Some(column) = found.cloned() else { return Ok(None) };
         let number = column.number;
-        if !using && is_harmless(&column, to) {
+        if !using && column.fits(to) {
             let (columns, key, store) = (Vec::new(), Vec::new(), None);
             return Ok(Some(Retyping { oid, number, column, columns, key, store }));
         }
@@ -114,7 +113,7 @@ impl Retyping {
             format!("(t.{}){text} = s.k{at}", column.name)
         });
         let same = same.collect::<Vec<_>>().join(" AND ");
-        let back = back(&format!("t.{}", now.name), &now.type_name, &self.column.type_name);
+        let back = converted(&format!("(t.{})", now.name), &now.type_name, &self.column.type_name);
         let from = format!("{all} AS s JOIN {} AS t ON {same}", table.rows());
         let sift = |condition: &str| {
             format!(
@@ -138,21 +137,6 @@ impl Retyping {
     }
 }
 
-/// Whether no value can change: the server does not even look at them, or only makes them wider.
-fn is_harmless(column: &TableColumn, to: &str) -> bool {
-    let wider = |name: &str| match name {
-        "smallint" | "int2" => Some(2),
-        "integer" | "int" | "int4" => Some(4),
-        "bigint" | "int8" => Some(8),
-        _ => None,
-    };
-    let widens = wider(&column.type_name)
-        .zip(wider(&to.to_ascii_lowercase()))
-        .is_some_and(|(from, to)| from <= to);
-    let change = type_change(Some(&column.type_name), to);
-    widens || matches!(change, TypeChange::Same | TypeChange::Catalogue)
-}
-
 /// Asks the server which values do not survive the way there and back, and keeps those. False
 /// when it cannot tell.
 fn told(
@@ -163,20 +147,12 @@ fn told(
     column: &TableColumn,
     to: &str,
 ) -> Result<bool, PostgresError> {
-    let value = format!("t.{}", column.name);
-    let back = back(&format!("{value}::{to}"), to, &column.type_name);
     let sql = format!(
-        "CREATE TABLE {store} AS SELECT {values} FROM {} AS t \
-         WHERE ({value})::text COLLATE \"C\" IS DISTINCT FROM ({back})::text COLLATE \"C\"",
-        table.rows()
+        "CREATE TABLE {store} AS SELECT {values} FROM {} AS t WHERE {}",
+        table.rows(),
+        column.lossy(to)
     );
     Ok(attempt(connection, &sql)?.is_some())
-}
-
-/// A value of the new type in the old one, converted as the derived way back converts it.
-fn back(value: &str, from: &str, to: &str) -> String {
-    let through = if converts(from, to) { "" } else { "::text" };
-    format!("({value}){through}::{to}")
 }
 
 /// Runs a statement that may fail without harm. None when it did.

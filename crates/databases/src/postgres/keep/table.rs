@@ -2,8 +2,10 @@
 //! can be stored as they are, and by which a row is found again.
 
 use crate::postgres::connection::{Connection, Row};
+use crate::postgres::inverse::converted;
 use crate::postgres::own::KeptColumn;
 use crate::postgres::trouble::PostgresError;
+use crate::statement::{TypeChange, type_change};
 
 /// A table as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +99,11 @@ impl Table {
         self.columns.retain(|column| !numbers.contains(&column.number));
     }
 
+    /// Its name for people.
+    pub(crate) fn short(&self) -> &str {
+        self.name.strip_prefix("public.").unwrap_or(&self.name)
+    }
+
     /// What to select from: rows of children by inheritance are kept with the children.
     pub(crate) fn rows(&self) -> String {
         if self.partitioned { self.name.clone() } else { format!("ONLY {}", self.name) }
@@ -119,6 +126,30 @@ impl TableColumn {
         let text = if self.as_text { "::text" } else { "" };
         let collation = if self.collated { " COLLATE pg_catalog.\"default\"" } else { "" };
         format!("({row}.{}){text}{collation}", self.name)
+    }
+
+    /// Whether no value can change with the type: the server does not even look at them, or only
+    /// makes them wider.
+    pub(crate) fn fits(&self, to: &str) -> bool {
+        let wider = |name: &str| match name {
+            "smallint" | "int2" => Some(2),
+            "integer" | "int" | "int4" => Some(4),
+            "bigint" | "int8" => Some(8),
+            _ => None,
+        };
+        let widens = wider(&self.type_name)
+            .zip(wider(&to.to_ascii_lowercase()))
+            .is_some_and(|(from, to)| from <= to);
+        let change = type_change(Some(&self.type_name), to);
+        widens || matches!(change, TypeChange::Same | TypeChange::Catalogue)
+    }
+
+    /// What holds for the rows `t` whose value is another after it was converted to a type and
+    /// back, as the derived way back converts it.
+    pub(crate) fn lossy(&self, to: &str) -> String {
+        let value = format!("(t.{})", self.name);
+        let back = converted(&format!("({value}::{to})"), to, &self.type_name);
+        format!("{value}::text COLLATE \"C\" IS DISTINCT FROM ({back})::text COLLATE \"C\"")
     }
 
     /// The type of its values as they are stored.
