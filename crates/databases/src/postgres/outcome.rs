@@ -57,19 +57,6 @@ pub enum Progress {
     Repaired(String),
 }
 
-impl Outcome {
-    /// Adds what another part of the same run brought.
-    pub(crate) fn join(&mut self, other: Outcome) {
-        merge(&mut self.kept, other.kept);
-        merge(&mut self.hidden, other.hidden);
-        merge(&mut self.gone, other.gone);
-        self.repaired.extend(other.repaired);
-        self.conflicts.extend(other.conflicts);
-        self.notes.extend(other.notes);
-        self.took_ms += other.took_ms;
-    }
-}
-
 /// Adds counts, things of one name together.
 pub(crate) fn merge(counts: &mut Vec<Counted>, more: impl IntoIterator<Item = Counted>) {
     for one in more {

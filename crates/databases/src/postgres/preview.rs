@@ -11,9 +11,10 @@ use crate::postgres::script::{Division, Script, Step};
 use crate::postgres::terms::Terms;
 use crate::postgres::trouble::PostgresError;
 use crate::sql::quoted;
-use crate::statement::Statement;
+use crate::statement::{Name, Statement, TableDefinition};
 use jiff::Timestamp;
 use ripcord_core::schema::{Counted, SchemaForecast, Unit};
+use std::collections::BTreeSet;
 
 /// What migrations would do if they ran now, in their order. Statements on what earlier ones of
 /// them make are passed over, since it is not there yet.
@@ -44,10 +45,11 @@ const COPIED_BYTES_PER_MS: u64 = 100_000;
 /// What a statement takes that changes definitions only, with all that is done around it.
 const STATEMENT_MS: u64 = 5;
 
-struct Look<'a> {
-    terms: &'a Terms,
+struct Look {
     forecast: SchemaForecast,
     bytes: u64,
+    /// Tables that are not any more, or not yet, what the database has under these names.
+    changed: BTreeSet<Name>,
 }
 
 fn look(
@@ -63,7 +65,7 @@ fn look(
         takes_ms: 0,
         counted_at: now(connection)?,
     };
-    let mut look = Look { terms, forecast, bytes: 0 };
+    let mut look = Look { forecast, bytes: 0, changed: BTreeSet::new() };
     for migration in migrations {
         let name = migration.up.path.display().to_string();
         let run = migration.up.transaction;
@@ -94,7 +96,7 @@ fn look(
     Ok(look.forecast)
 }
 
-impl Look<'_> {
+impl Look {
     fn step(
         &mut self,
         connection: &mut Connection,
@@ -110,6 +112,14 @@ impl Look<'_> {
             ));
         }
         for does in &step.parsed.does {
+            if does.table().is_some_and(|table| self.changed.contains(&table.key())) {
+                continue;
+            }
+            if let Statement::CreateTable(TableDefinition { table, .. })
+            | Statement::DropTable { table, .. } = does
+            {
+                self.changed.insert(table.key());
+            }
             for counted in self.lost(connection, does, step)? {
                 let list = if keeps { &mut self.forecast.kept } else { &mut self.forecast.gone };
                 merge(list, Some(counted).filter(|counted| counted.count > 0));
@@ -141,7 +151,10 @@ impl Look<'_> {
             Statement::Insert { .. }
             | Statement::Update { .. }
             | Statement::Delete { .. }
-            | Statement::Merge { .. } => self.written(connection, step),
+            | Statement::Merge { .. } => {
+                let adds = matches!(does, Statement::Insert { .. });
+                self.written(connection, step, adds)
+            }
             _ => {
                 let mut found = Vec::new();
                 for (oid, columns) in doomed(connection, does)? {
@@ -226,6 +239,7 @@ impl Look<'_> {
         &mut self,
         connection: &mut Connection,
         step: &Step,
+        adds: bool,
     ) -> Result<Vec<Counted>, PostgresError> {
         let mut found = Vec::new();
         for name in targets(step) {
@@ -247,13 +261,16 @@ impl Look<'_> {
             let planned = explained.ok().flatten().and_then(|json| planned(&json));
             if planned.is_none() {
                 self.forecast.caveats.push(format!(
-                    "line {}: how many rows of {what} this writes cannot be told by this role; at \
-                     most all of them, and what it adds",
+                    "line {}: how many rows of {what} this writes cannot be told by this role; of \
+                     those that are there, at most all",
                     step.parsed.line
                 ));
             }
-            let all = count(connection, &table, "*", "true")?;
-            let count = planned.unwrap_or(all);
+            let count = match planned {
+                Some(rows) => rows,
+                None if adds => 0,
+                None => count(connection, &table, "*", "true")?,
+            };
             found.push(Counted { what, unit: Unit::Rows, count });
         }
         Ok(found)

@@ -128,14 +128,10 @@ pub enum PostgresError {
         why: String,
     },
     /// A statement of a script failed.
-    #[error("{script}, line {line}: {why}; the statement is: {text}; {left}")]
+    #[error("{at}: {why}; the statement is: {text}; {left}")]
     Statement {
-        /// Host and database.
-        place: String,
-        /// Which script.
-        script: String,
-        /// On which line of it the statement begins.
-        line: u32,
+        /// Which script, and on which line of it the statement begins.
+        at: String,
         /// The statement, shortened.
         text: String,
         /// What the server said.

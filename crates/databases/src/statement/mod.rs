@@ -20,7 +20,7 @@ mod types;
 
 pub(crate) use kind::{
     Column, Constraint, ConstraintKind, DefaultValue, Granting, Migrating, Object, Statement,
-    TransactionWord,
+    TableDefinition, TransactionWord,
 };
 pub(crate) use name::Name;
 pub(crate) use note::Note;

@@ -23,29 +23,27 @@ pub(crate) fn doomed(
            UNION SELECT d.classid, d.objid, d.objsubid FROM gone \
            JOIN pg_catalog.pg_depend d ON d.refclassid = gone.class AND d.refobjid = gone.object \
            AND (gone.part = 0 OR d.refobjsubid = gone.part) AND d.deptype IN ({follow}) \
-         ) SELECT c.oid, gone.part FROM gone JOIN pg_catalog.pg_class c ON c.oid = gone.object \
+         ) SELECT c.oid, gone.part, c.relkind FROM gone JOIN pg_catalog.pg_class c ON c.oid = gone.object \
          WHERE gone.class = 'pg_catalog.pg_class'::pg_catalog.regclass \
-         AND (c.relkind = 'r' OR c.relkind = 'p' AND gone.part > 0) AND c.relpersistence <> 't' \
+         AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' \
          ORDER BY 1, 2"
     );
     let mut found: BTreeMap<u32, Vec<i32>> = BTreeMap::new();
-    let mut whole = Vec::new();
+    let (mut whole, mut roots) = (Vec::new(), Vec::new());
     for row in connection.rows(ABOUT, &sql)? {
         let field = |at: usize| row.get(at).and_then(Option::as_deref);
         let oid: Option<u32> = field(0).and_then(|text| text.parse().ok());
         let part: Option<i32> = field(1).and_then(|text| text.parse().ok());
         match oid.zip(part) {
-            Some((oid, 0)) => {
-                whole.push(oid);
-                found.entry(oid).or_default();
-            }
+            // The rows of a partitioned table are in its partitions.
+            Some((oid, 0)) if field(2) == Some("p") => roots.push(oid),
+            Some((oid, 0)) => whole.push(oid),
             Some((oid, part)) => found.entry(oid).or_default().push(part),
             None => {}
         }
     }
-    for oid in whole {
-        found.insert(oid, Vec::new());
-    }
+    found.retain(|oid, _| !roots.contains(oid));
+    found.extend(whole.into_iter().map(|oid| (oid, Vec::new())));
     Ok(found)
 }
 

@@ -15,5 +15,5 @@ pub(crate) use closure::doomed;
 pub(crate) use inventory::{Inventory, Lost};
 pub(crate) use keeper::Keeper;
 pub(crate) use retype::Retyping;
-pub(crate) use table::{Table, TableColumn};
+pub(crate) use table::Table;
 pub(crate) use watch::{Watch, sweep};

@@ -173,11 +173,16 @@ impl Watch {
         self.on
     }
 
+    /// Notes nothing until the savepoint before is gone back to.
+    pub(crate) fn pass(&self, connection: &mut Connection) -> Result<(), PostgresError> {
+        let off = "SELECT pg_catalog.set_config('ripcord.act', '', true)";
+        connection.rows(ABOUT, off).map(|_| ())
+    }
+
     /// Notes no changes until it is told to go on.
     fn pause(&mut self, connection: &mut Connection) -> Result<(), PostgresError> {
         if self.on {
-            let off = "SELECT pg_catalog.set_config('ripcord.act', '', true)";
-            connection.rows(ABOUT, off)?;
+            self.pass(connection)?;
             self.on = false;
         }
         Ok(())

@@ -11,4 +11,5 @@ mod up_faults;
 mod up_keeping;
 mod up_locks;
 mod up_preview;
+mod up_traps;
 pub(crate) mod upward;
