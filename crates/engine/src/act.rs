@@ -46,9 +46,8 @@ fn able(state: &TrafficState, world: &World<'_>) -> Result<()> {
     let now = world.traffic.observe()?;
     let gets_some =
         |release: &ReleaseId| now.requests == Requests::Flowing && now.split.names(release);
-    let states = world.platform.observe()?;
     for release in state.split.shares().keys().filter(|release| !gets_some(release)) {
-        if states.get(release).is_none_or(|state| state.instances.ready == 0) {
+        if world.platform.ready(release)? == 0 {
             let what = format!("{release} has no ready instance, so it gets no requests");
             return Err(Failure::Transient(what));
         }
@@ -77,8 +76,7 @@ fn verify_one(check: &VerifyCheck, world: &World<'_>, ticket: &Ticket<'_>) -> Re
         }
         VerifyCheck::Integrity => world.database()?.integrity(),
         VerifyCheck::Ready { release, count } => {
-            let states = world.platform.observe()?;
-            let ready = states.get(release).map_or(0, |state| state.instances.ready);
+            let ready = world.platform.ready(release)?;
             if ready >= *count {
                 return Ok(());
             }

@@ -127,6 +127,16 @@ pub trait Platform {
     /// When it cannot be known.
     fn observe(&self) -> Result<BTreeMap<ReleaseId, ReleaseState>>;
 
+    /// How many instances of a release are ready now. Whoever is about to send it requests waits
+    /// for this, so nobody else is asked where that can be avoided.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be known.
+    fn ready(&self, release: &ReleaseId) -> Result<u32> {
+        Ok(self.observe()?.get(release).map_or(0, |state| state.instances.ready))
+    }
+
     /// Ensures that exactly `count` instances of a release run and are ready; 0 stops them
     /// gracefully. What already runs is adopted, never started twice. The deadline starts anew
     /// with each instance that becomes ready.

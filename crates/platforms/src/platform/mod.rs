@@ -114,6 +114,20 @@ impl ProcessPlatform {
         Ok(instances.into_values().filter_map(|instance| instance.address).collect())
     }
 
+    /// The same for every release that has any.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be known.
+    pub fn all_addresses(&self) -> Result<BTreeMap<ReleaseId, Vec<SocketAddr>>> {
+        let mut found: BTreeMap<ReleaseId, Vec<SocketAddr>> = BTreeMap::new();
+        for instance in self.inventory.all()? {
+            let Some(address) = instance.address else { continue };
+            found.entry(instance.part.release).or_default().push(address);
+        }
+        Ok(found)
+    }
+
     /// All instances, for people.
     ///
     /// # Errors
@@ -225,6 +239,16 @@ impl Platform for ProcessPlatform {
             }
         }
         Ok(states)
+    }
+
+    fn ready(&self, release: &ReleaseId) -> Result<u32> {
+        let web: Vec<_> = self.inventory.of(&Part::web(release))?.into_values().collect();
+        let targets: Vec<_> = web.iter().filter_map(Instance::target).collect();
+        let answers = health::answer(&targets, OBSERVE_MAX);
+        let ready = |(instance, answers): (&Instance, bool)| {
+            u32::from(answers && instance.may_serve())
+        };
+        Ok(web.iter().zip(answers).map(ready).sum())
     }
 
     fn ensure(&self, release: &ReleaseId, count: u32, ticket: &Ticket<'_>) -> Result<Receipt> {

@@ -206,13 +206,15 @@ async fn entries(
     Query(query): Query<After>,
 ) -> Response {
     in_environment(shared, name, move |controller, environment| {
+        let mut news = environment.news();
         let mut entries = controller.ledger.entries(&environment.name, query.after)?;
         let mut left = query.wait_ms.min(WAIT_MS_MAX);
         // The executor writes without waking anybody, so waiting is done in short slices.
         while entries.is_empty() && left > 0 {
             let slice = left.min(25);
-            environment.wait(Duration::from_millis(slice));
+            environment.wait(news, Duration::from_millis(slice));
             left -= slice;
+            news = environment.news();
             entries = controller.ledger.entries(&environment.name, query.after)?;
         }
         entries.truncate(ENTRIES_MAX);

@@ -147,11 +147,10 @@ impl EnvironmentControl {
         *self.wake.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until somebody wakes, or until the time is over.
-    pub(crate) fn wait(&self, longest: Duration) {
+    /// Waits until somebody has woken since there was this much news, or until the time is over.
+    pub(crate) fn wait(&self, known: u64, longest: Duration) {
         let news = self.wake.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = *news;
         // A poisoned lock only means that another thread panicked; the count is still a count.
-        drop(self.wake.1.wait_timeout_while(news, longest, |news| *news == before));
+        drop(self.wake.1.wait_timeout_while(news, longest, |news| *news == known));
     }
 }

@@ -16,6 +16,8 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Runs until the controller shuts down.
 pub(crate) fn run(controller: &Controller, environment: &EnvironmentControl) {
     while !controller.shutdown.load(Ordering::SeqCst) {
+        // What comes while this turn looks elsewhere must not wait for the next one.
+        let news = environment.news();
         if let Err(error) = turn(controller, environment) {
             match error {
                 // Without a journal nothing may be done; the process ends and recovers by
@@ -26,7 +28,7 @@ pub(crate) fn run(controller: &Controller, environment: &EnvironmentControl) {
                 }
             }
         }
-        environment.wait(IDLE);
+        environment.wait(news, IDLE);
     }
 }
 

@@ -35,8 +35,9 @@ impl ProxyTraffic {
     }
 
     fn targets(&self, state: &TrafficState) -> Result<BTreeMap<ReleaseName, Vec<SocketAddr>>> {
+        let all = self.platform.all_addresses()?;
         let target = |release: &ReleaseId| {
-            let mut addresses = self.platform.addresses(release)?;
+            let mut addresses = all.get(release).cloned().unwrap_or_default();
             if let Some(limit) = state.limits.get(release) {
                 addresses.truncate(usize::try_from(*limit).unwrap_or(usize::MAX));
             }
@@ -53,9 +54,10 @@ impl ProxyTraffic {
     /// Which releases get fewer requests than they have instances for.
     fn limits(&self, state: &State) -> Result<BTreeMap<ReleaseId, u32>> {
         let mut limits = BTreeMap::new();
+        let all = self.platform.all_addresses()?;
         for (name, targets) in &state.targets {
             let release = ReleaseId::from(name.as_str());
-            if targets.len() < self.platform.addresses(&release)?.len() {
+            if targets.len() < all.get(&release).map_or(0, Vec::len) {
                 limits.insert(release, u32::try_from(targets.len()).unwrap_or(u32::MAX));
             }
         }
