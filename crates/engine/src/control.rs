@@ -114,6 +114,8 @@ pub fn look(
     let failed = |part| move |failure| ObserveError::World { part, failure };
     let states = world.platform.observe().map_err(failed("platform"))?;
     let schema = world.database.map(|database| database.observe().map_err(failed("database")));
+    // What is not known of the past makes no plan impossible.
+    let past = history.live().and_then(|live| world.traffic.past(live).ok().flatten());
     Ok(Environment {
         name: name.clone(),
         generation: history.generation,
@@ -124,6 +126,7 @@ pub fn look(
         schema: schema.transpose()?,
         config: world.config.observe().map_err(failed("configuration"))?,
         flags: world.flags.observe().map_err(failed("flags"))?,
+        past,
         policy: policy.clone(),
         authority: authority.clone(),
         observed_at: world.clock.now(),

@@ -46,7 +46,7 @@ pub struct Runner<'a> {
 struct Seen {
     sequence: u64,
     progress: Progress,
-    /// What the judge has seen, in order.
+    /// What the judge and who watches have seen, in order.
     evidence: Vec<Observation>,
 }
 
@@ -138,7 +138,7 @@ impl<'a> Runner<'a> {
         };
         let ticket = self.ticket(step, &halt);
         let watched = match &step.effect {
-            Effect::Bake(bake) => Some((Watch { runner: self, bake, ticket }).run(progress)?),
+            Effect::Bake(bake) => Some(Watch::new(self, bake, ticket, progress).run()?),
             Effect::Analysis(analysis) => {
                 Some(Comparison::new(self, analysis, ticket, progress).run()?)
             }
@@ -276,7 +276,8 @@ impl<'a> Runner<'a> {
                 let taken = seen.progress.take(*step, &entry.event);
                 taken.map_err(|why| Corrupt { sequence, why })?;
                 if let Event::Observed { observation } = entry.event
-                    && observation.is_evidence()
+                    && (observation.is_evidence()
+                        || matches!(observation, Observation::Watched { .. }))
                 {
                     seen.evidence.push(observation);
                 }
@@ -285,7 +286,7 @@ impl<'a> Runner<'a> {
         Ok(seen.progress.clone())
     }
 
-    /// What the judge has seen so far in this plan, as the journal has it.
+    /// What was seen so far in this plan, as the journal has it.
     pub(crate) fn evidence(&self) -> Vec<Observation> {
         self.seen.borrow().evidence.clone()
     }

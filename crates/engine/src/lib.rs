@@ -11,6 +11,8 @@ mod compare;
 pub mod control;
 mod execute;
 mod failure;
+mod latencies;
+mod pulse;
 mod signs;
 mod ticket;
 mod watched;
@@ -18,6 +20,7 @@ mod world;
 
 pub use execute::{ExecuteError, Halt, Runner};
 pub use failure::{Failure, Result};
+pub use pulse::Pulse;
 pub use ticket::Ticket;
 pub use world::{
     Answer, Arm, Checks, Clock, Config, Counts, Database, Flags, Ledger, LedgerError, Metrics,

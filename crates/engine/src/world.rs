@@ -6,7 +6,7 @@
 use crate::failure::{Failure, Result};
 use crate::ticket::Ticket;
 use jiff::Timestamp;
-use ripcord_core::analysis::ArmCounts;
+use ripcord_core::analysis::{ArmCounts, Past};
 use ripcord_core::model::environment::SchemaState;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::policy::{CheckSpec, ResourceSpec};
@@ -214,6 +214,14 @@ pub trait Traffic {
     ///
     /// When it cannot be reached.
     fn periods(&self) -> Result<Periods>;
+
+    /// What a release has answered up to now, and how much of it lately; none when nothing is
+    /// known of it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be reached.
+    fn past(&self, release: &ReleaseId) -> Result<Option<Past>>;
 
     /// Says that somebody watches, so that the state in force holds for another lease.
     ///

@@ -17,6 +17,9 @@ const EVERY_MS: Millis = 20;
 /// How long after a process or the proxy was killed its requests may fail for that reason.
 const EXCUSED_MS: Millis = 500;
 
+/// Walks through all places of a split, each once, as the real proxy does when it counts.
+const COUNT_STEP: u64 = 6_181;
+
 /// How many users there are.
 const USERS: u64 = 40;
 
@@ -29,6 +32,8 @@ const TESTERS: u64 = 8;
 pub(crate) struct Clients {
     pub(crate) next_at: Millis,
     pub(crate) arrived: u64,
+    /// Requests that were divided by counting.
+    pub(crate) counted_out: u64,
     pub(crate) in_flight: Vec<Request>,
     pub(crate) waiting: VecDeque<Request>,
     pub(crate) answered: u64,
@@ -175,12 +180,19 @@ impl State {
         }
         // Whoever is drawn anew has no release to keep.
         self.clients.cookies.remove(&user(id));
-        let point = Prng::new(id).below(u64::from(WHOLE));
+        let exact = live.draw == Draw::Exact;
+        let point = if exact {
+            self.clients.counted_out += 1;
+            self.clients.counted_out * COUNT_STEP % u64::from(WHOLE)
+        } else {
+            Prng::new(id).below(u64::from(WHOLE))
+        };
+        let drawn = if exact { Drawn::Sent } else { Drawn::ByChance { period, user: None } };
         let mut sum = 0;
         for (release, share) in self.proxy.live.split.shares() {
             sum += u64::from(*share);
             if point < sum {
-                return Some((release.clone(), Drawn::ByChance { period, user: None }));
+                return Some((release.clone(), drawn));
             }
         }
         None
@@ -215,7 +227,8 @@ impl State {
     fn answer(&mut self, request: &Request) {
         let Some(release) = self.releases.get(&request.release) else { return };
         let missing = release.columns.difference(&self.store.columns).next().cloned();
-        let error = request.id.wrapping_mul(37) % 100 < release.traits.errors;
+        let shared = request.id.wrapping_mul(59) % 100 < self.shared_errors();
+        let error = shared || request.id.wrapping_mul(37) % 100 < release.traits.errors;
         let columns = release.columns.clone();
         self.count(&request.release, request.drawn, missing.is_some() || error);
         if let Some(column) = missing {
@@ -237,6 +250,16 @@ impl State {
             self.store.rows.insert(request.id, row.clone());
             self.clients.acked.insert(request.id, row);
         }
+    }
+
+    /// How many of a hundred answers fail, whoever gives them: something that all need is down, or
+    /// a release that gets requests breaks it.
+    fn shared_errors(&self) -> u64 {
+        let now = self.now_ms;
+        let down = self.outages.iter().filter(|(from, until, _)| (*from..*until).contains(&now));
+        let harm = self.proxy.live.split.shares().keys().filter_map(|id| self.releases.get(id));
+        let harm = harm.map(|release| release.traits.harms);
+        down.map(|(.., percent)| *percent).chain(harm).max().unwrap_or(0)
     }
 
     /// The proxy counts an answer or a failure.

@@ -55,6 +55,7 @@ const GOOD: Behaviour = Behaviour {
     lives_ms: None,
     checks_pass: true,
     value: 100,
+    harms: 0,
 };
 const BAD: Behaviour = Behaviour { errors: 60, ..GOOD };
 

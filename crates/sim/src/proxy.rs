@@ -5,10 +5,11 @@ use crate::controller::Controller;
 use crate::fault::Protection;
 use crate::periods::Counted;
 use crate::state::State;
+use ripcord_core::analysis::Past;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::{ReleaseId, Requests, TrafficState};
 use ripcord_core::run::Receipt;
-use ripcord_engine::{Counts, Failure, Periods, Renewal, Result, Ticket, Traffic};
+use ripcord_engine::{Counts, Failure, Periods, Pulse, Renewal, Result, Ticket, Traffic};
 use std::collections::BTreeMap;
 
 /// How long the proxy takes to start again.
@@ -28,6 +29,7 @@ pub(crate) struct Proxy {
     pub(crate) epoch: u64,
     pub(crate) counts: BTreeMap<ReleaseId, Counts>,
     pub(crate) counted: Counted,
+    pub(crate) pulse: Pulse,
     /// When somebody was last heard of.
     pub(crate) heard_at: Millis,
     /// The state in force is what a lease left.
@@ -49,6 +51,7 @@ impl Default for Proxy {
             epoch: 1,
             counts: BTreeMap::new(),
             counted: Counted::default(),
+            pulse: Pulse::default(),
             heard_at: 0,
             lapsed: false,
             lapses: 0,
@@ -94,6 +97,7 @@ impl State {
             self.proxy.heard_at = now;
             self.count_anew();
         }
+        self.proxy.pulse.look(now, &self.proxy.counts);
         self.end_lease(now);
     }
 
@@ -167,6 +171,13 @@ impl Traffic for Controller<'_> {
 
     fn periods(&self) -> Result<Periods> {
         self.answered(|state| state.proxy.counted.periods(state.proxy.epoch))
+    }
+
+    fn past(&self, release: &ReleaseId) -> Result<Option<Past>> {
+        self.answered(|state| {
+            let proxy = &state.proxy;
+            proxy.pulse.past(state.now_ms, release, proxy.counts.get(release))
+        })
     }
 
     fn renew(&self, ticket: &Ticket<'_>) -> Result<Renewal> {

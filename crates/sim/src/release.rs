@@ -38,6 +38,8 @@ pub struct Behaviour {
     pub checks_pass: bool,
     /// What a source of metrics says of it.
     pub value: u64,
+    /// How many of a hundred answers of every release fail while it gets requests.
+    pub harms: u64,
 }
 
 impl Default for Behaviour {
@@ -49,6 +51,7 @@ impl Default for Behaviour {
             lives_ms: None,
             checks_pass: true,
             value: 100,
+            harms: 0,
         }
     }
 }

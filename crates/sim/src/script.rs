@@ -9,7 +9,7 @@ use crate::release::{Behaviour, SimRelease};
 use crate::state::State;
 use crate::wishes::Wishes;
 use crate::{checker, tell};
-use ripcord_core::analysis::{MetricKind, MetricSpec, OnBlind, Thresholds};
+use ripcord_core::analysis::{JudgeMode, MetricKind, MetricSpec, OnBlind, Thresholds};
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::{CanaryStep, Match, Pattern, ReleaseId, Share, StickyKey, Strategy};
 use ripcord_core::run::Event;
@@ -18,12 +18,12 @@ use ripcord_engine::control;
 /// What a script can say.
 pub const HELP: &str = "\
 release ID [errors N] [takes DURATION] [one-by-one] [never-ready] [dies-after DURATION]
-           [checks-fail] [worker N] [value N] [with SCRIPT]
+           [checks-fail] [worker N] [value N] [harms N] [with SCRIPT]
 policy approve | ask-on-deadline | no-checks | resource NAME
-       bake, ready, window, keep, lease, blind DURATION | keep-for-good | instances N
+       bake, ready, window, keep, lease, blind, outage DURATION | keep-for-good | instances N
        canary [N% | pause [DURATION] | analysis DURATION | route NAME | no-route]... | sticky
        rolling BATCH DURATION | blue-green | metric NAME from SOURCE | blind-goes-back
-       threshold N% in N windows of DURATION
+       threshold N% in N windows of DURATION | judge act, observe, off
 plan deploy ID | plan rollback [ID]
 deploy ID [retry] | rollback [ID]
 at ACTION FAULT     strikes in the next run
@@ -31,6 +31,7 @@ run                 until everything is at rest
 abort | pause | resume | promote | promote-fully | retry | jump STEP
 in DURATION REQUEST   one of these, while it runs
 heal ID | break ID | stop ID | never-ready ID | break-resource NAME | mend-resource
+outage N% in DURATION for DURATION
 source NAME up | down | silent | slow | nonsense
 advance DURATION | alone DURATION
 status | who | ledger";
@@ -56,6 +57,7 @@ impl Player {
             ["at", action, fault] => self.at(action, fault),
             ["run"] => self.run(),
             ["in", after, request @ ..] => self.ask_in(after, request),
+            ["outage", percent, "in", after, "for", time] => self.outage(percent, after, time),
             ["advance", duration] => self.advance(duration, true),
             ["alone", duration] => self.advance(duration, false),
             ["status"] => self.sim.with(|state| tell::status(state)),
@@ -85,6 +87,7 @@ impl Player {
                 "dies-after" => traits.lives_ms = words.next().and_then(|text| duration(text)),
                 "checks-fail" => traits.checks_pass = false,
                 "worker" => workers = words.next().and_then(|n| n.parse().ok()).unwrap_or(1),
+                "harms" => traits.harms = words.next().and_then(|n| n.parse().ok()).unwrap_or(0),
                 "value" => traits.value = words.next().and_then(|n| n.parse().ok()).unwrap_or(0),
                 "with" => {
                     ups.push(words.by_ref().copied().collect::<Vec<_>>().join(" "));
@@ -122,6 +125,19 @@ impl Player {
         };
         self.sim.with(|state| state.set_source(name, source));
         format!("{name} is {behaves}")
+    }
+
+    fn outage(&self, percent: &str, after: &str, time: &str) -> String {
+        let percent = percent.strip_suffix('%').and_then(|number| number.parse().ok());
+        let (Some(percent), Some(after), Some(ms)) = (percent, duration(after), duration(time))
+        else {
+            return "outage: what is that?".to_owned();
+        };
+        self.sim.with(|state| {
+            let from = state.now_ms + after;
+            state.outages.push((from, from + ms, percent));
+        });
+        "something will be down".to_owned()
     }
 
     fn ask_in(&self, after: &str, words: &[&str]) -> String {
@@ -292,6 +308,14 @@ fn wants(wishes: &mut Wishes, words: &[&str]) -> Option<()> {
         },
         ["instances", count] => policy.instances = count.parse().ok()?,
         ["keep-for-good"] => policy.abort_keep_ms = None,
+        ["judge", mode] => {
+            policy.judge.mode = match *mode {
+                "act" => JudgeMode::Act,
+                "observe" => JudgeMode::Observe,
+                "off" => JudgeMode::Off,
+                _ => return None,
+            }
+        }
         ["blind-goes-back"] => policy.judge.on_blind = OnBlind::GoBack,
         // Limits alone: without them the comparison would be sooner.
         ["threshold", percent, "in", windows, "windows", "of", text] => {
@@ -321,6 +345,7 @@ fn wants(wishes: &mut Wishes, words: &[&str]) -> Option<()> {
                 "window" => policy.rollback_window_ms = ms,
                 "keep" => policy.abort_keep_ms = Some(ms),
                 "blind" => policy.judge.blind_ms_max = ms,
+                "outage" => policy.judge.outage_ms_max = ms,
                 _ => return None,
             }
         }

@@ -59,6 +59,8 @@ pub struct State {
     pub(crate) left_alone: bool,
     /// What got requests on the way back that it had lost already.
     pub(crate) backwards: Vec<String>,
+    /// When something that all releases need is down, and how many of a hundred answers that costs.
+    pub(crate) outages: Vec<(Millis, Millis, u64)>,
     /// The world as it was when each plan began.
     pub(crate) golden: Vec<(PlanId, Golden)>,
 }

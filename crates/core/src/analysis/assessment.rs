@@ -1,6 +1,7 @@
 //! What the judge says at one look: for the engine, for people, and for the journal.
 
 use super::interval::Interval;
+use super::outage::SharedOutage;
 use super::promotion::Need;
 use super::tick::Pair;
 use super::verdict::Verdict;
@@ -25,6 +26,9 @@ pub struct Assessment {
     pub promotable: bool,
     /// Whether it must not get more traffic now, though nothing is proven.
     pub suspect: bool,
+    /// What both releases suffer from, for which neither can be blamed by comparing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outage: Option<SharedOutage>,
     /// What is needed before it is promotable, if it is as good as stable; none when it is, or
     /// when no amount of the present traffic is enough.
     pub need: Option<Need>,
@@ -80,6 +84,7 @@ impl Assessment {
             counts: Counts::default(),
             promotable: false,
             suspect: true,
+            outage: None,
             need: None,
             words: because.to_owned(),
         }

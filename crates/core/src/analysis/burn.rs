@@ -14,8 +14,9 @@ const MINUTES: usize = 360;
 /// How many times as fast as allowed, over how many minutes, and over how many of the latest.
 const PAIRS: [(f64, u64, u64); 2] = [(14.4, 60, 5), (6.0, 360, 30)];
 
-/// Fewer errors than this are no burning, however few requests there were.
-const ERRORS_MIN: u64 = 10;
+/// Fewer errors than this are no burning, however few requests there were: at a third of the rate
+/// that burns, so many hardly ever come together by chance.
+const ERRORS_MIN: u64 = 20;
 
 /// What was counted of one release in the last six hours.
 #[derive(Debug, Clone)]
@@ -23,19 +24,26 @@ pub struct BurnRate {
     /// Of all answers, how many may fail.
     budget: f64,
     minutes: Vec<(u64, Pair)>,
+    /// The first minute that was seen.
+    first: Option<u64>,
 }
 
 impl BurnRate {
     /// Against an objective of so many good answers in a million.
     pub fn new(slo_ppm: u32) -> BurnRate {
         let allowed = 1_000_000_u32.saturating_sub(slo_ppm).max(1);
-        BurnRate { budget: f64::from(allowed) / 1e6, minutes: vec![(0, Pair::default()); MINUTES] }
+        BurnRate {
+            budget: f64::from(allowed) / 1e6,
+            minutes: vec![(0, Pair::default()); MINUTES],
+            first: None,
+        }
     }
 
     /// Takes answers into account. Times that are older than six hours before the newest may be
     /// lost.
     pub fn add(&mut self, at_ms: Millis, requests: u64, errors: u64) {
         let number = at_ms / MINUTE_MS;
+        self.first.get_or_insert(number);
         let index = usize::try_from(number % MINUTES as u64).unwrap_or(0);
         if let Some((minute, pair)) = self.minutes.get_mut(index) {
             if *minute < number {
@@ -56,12 +64,18 @@ impl BurnRate {
                     "the errors that the objective allows are used up {} times as fast as allowed \
                      over {}, and still {} times over the last {}",
                     explain::plain(long_rate),
-                    explain::time(long * MINUTE_MS),
+                    explain::time(self.seen(now_ms, long)),
                     explain::plain(short_rate),
-                    explain::time(short * MINUTE_MS),
+                    explain::time(self.seen(now_ms, short)),
                 )
             })
         })
+    }
+
+    /// How much of the latest minutes was seen.
+    fn seen(&self, now_ms: Millis, minutes: u64) -> Millis {
+        let first_ms = self.first.unwrap_or(0) * MINUTE_MS;
+        now_ms.saturating_sub(first_ms).min(minutes * MINUTE_MS)
     }
 
     /// How many times as fast as allowed over the latest minutes, and with how many errors.

@@ -64,7 +64,7 @@ pub fn thousands(count: u64) -> String {
 }
 
 /// A number with two digits that matter.
-pub(super) fn plain(number: f64) -> String {
+pub fn plain(number: f64) -> String {
     match number {
         number if number >= 1e15 => "very many".to_owned(),
         number if number >= 99.5 => thousands(as_count(libm::round(number))),
@@ -73,6 +73,18 @@ pub(super) fn plain(number: f64) -> String {
         number if number > 0.0 => format!("{number:.2}"),
         _ => "0".to_owned(),
     }
+}
+
+/// A part of a whole, between 0 and 1, as "98 %" or "99.83 %".
+pub(super) fn share(part: f64) -> String {
+    let text = format!("{:.2}", 100.0 * part);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// How many requests come in this time; none where that is no number.
+pub(crate) fn requests(per_second: f64, ms: Millis) -> Option<u64> {
+    let count = per_second * as_f64(ms) / 1e3;
+    count.is_finite().then(|| as_count(libm::round(count)))
 }
 
 /// A stretch of time in the unit that suits it.

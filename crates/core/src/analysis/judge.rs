@@ -19,6 +19,7 @@ use super::thresholds::Limits;
 use super::tick::{Sample, Tick};
 use super::warmth::Warmth;
 use crate::model::ReleaseId;
+use crate::model::ids::Millis;
 use std::borrow::Borrow;
 use std::sync::Arc;
 
@@ -69,8 +70,11 @@ impl Judge {
             strata: Strata::new(tolerated, bad, restarts),
             latency: policy.latency.then(|| Latency::new(policy.latency_tolerance_ppm)),
             external: policy.external.iter().map(external).collect(),
-            outage: Outage::new(policy.error_floor_ppm),
-            limits: policy.thresholds.as_ref().map(|rules| Box::new(Limits::new(rules))),
+            outage: Outage::new(policy.error_floor_ppm, policy.before),
+            limits: policy
+                .thresholds
+                .as_ref()
+                .map(|rules| Box::new(Limits::new(rules, "the canary's"))),
             calibrated: None,
             case: Arc::new(Case {
                 policy: policy.clone(),
@@ -100,6 +104,9 @@ impl Judge {
             if let Some(latency) = &mut self.latency {
                 latency.restart();
             }
+        }
+        if tick.at_ms > self.warmth.newest_ms {
+            self.outage.settle(self.warmth.newest_ms, self.strata.stable());
         }
         self.warmth.add(tick);
         let warm = self.warmth.is_warm(&self.case.policy);
@@ -141,6 +148,11 @@ impl Judge {
     /// too little, and after one was fixed.
     pub fn reference_so_far(&self) -> Option<Reference> {
         self.latency.as_ref().and_then(Latency::reference_so_far)
+    }
+
+    /// Since when both releases fail together, as of the newest counts; none while they do not.
+    pub fn failing_since_ms(&self) -> Option<Millis> {
+        self.outage.since(self.warmth.newest_ms, self.strata.stable())
     }
 
     /// The evidence against the canary over all metrics; 1 is none.

@@ -93,7 +93,12 @@ impl Latency {
 
     /// Whether anything of the canary was judged.
     pub(super) fn has_judged(&self) -> bool {
-        self.yardstick.is_some() && total(&self.canary) > 0
+        self.judged() > 0
+    }
+
+    /// How many of the canary's answers were judged.
+    pub(super) fn judged(&self) -> u64 {
+        if self.yardstick.is_some() { total(&self.canary) } else { 0 }
     }
 
     /// What was judged, for people.

@@ -7,8 +7,10 @@ use super::interval::Interval;
 use super::judge::{Case, Judge};
 use super::latency::{self, Latency};
 use super::nats::as_f64;
+use super::outage::SharedOutage;
 use super::promotion::{Need, Proof};
 use super::ratio;
+use super::reference::ANSWERS_MIN;
 use super::thresholds::Passed;
 use super::tick::Pair;
 use super::verdict::Verdict;
@@ -30,7 +32,8 @@ impl Judge {
     pub fn assess(&self, now_ms: Millis) -> Assessment {
         let (evidence, enough) = (self.evidence(), self.enough());
         let need = self.need();
-        let held = self.held(now_ms, evidence >= SUSPECT * enough);
+        let outage = self.shared_outage();
+        let held = self.held(outage.as_ref(), evidence >= SUSPECT * enough);
         let suspect = held.is_some();
         let verdict = self
             .finding()
@@ -48,6 +51,7 @@ impl Judge {
             counts: self.counts(),
             promotable,
             suspect,
+            outage,
             need: need.filter(|_| !promotable),
             words: self.words(evidence, lift.as_ref()),
             verdict,
@@ -56,7 +60,10 @@ impl Judge {
 
     /// Whether the verdict is to go back. The same as asking [`Judge::assess`], and much cheaper.
     pub fn gone(&self) -> bool {
-        let may_be = self.limits.is_some() || self.fails_at_once() || self.may_have_enough();
+        let may_be = self.limits.is_some()
+            || self.fails_at_once()
+            || self.may_have_enough()
+            || self.failing_since_ms().is_some();
         may_be && matches!(self.finding(), Some(Verdict::GoBack { .. }))
     }
 
@@ -66,7 +73,7 @@ impl Judge {
         self.lacks(None).is_none()
             && self.finding().is_none()
             && self.blind(now_ms).is_none()
-            && self.held(now_ms, suspicious).is_none()
+            && self.held(self.shared_outage().as_ref(), suspicious).is_none()
     }
 
     /// What ends the comparison: a limit, enough evidence, or that there is none to be had.
@@ -80,10 +87,31 @@ impl Judge {
         }
         let evidence = self.evidence();
         if !self.fails_at_once() && evidence < self.enough() {
-            return None;
+            return self.precaution();
         }
         let lift = Interval::new(&self.strata, self.case.policy.alpha());
         Some(Verdict::GoBack { because: self.words(evidence, lift.as_ref()) })
+    }
+
+    /// What both releases suffer from now. The time is that of the newest counts, so that a
+    /// decision depends on nothing that the journal has not.
+    fn shared_outage(&self) -> Option<SharedOutage> {
+        self.outage.now(self.warmth.newest_ms, self.strata.stable())
+    }
+
+    /// Both have failed since the canary got more, and for too long: it is not shown to be bad, and
+    /// goes all the same.
+    fn precaution(&self) -> Option<Verdict> {
+        self.failing_since_ms()?;
+        let outage = self.shared_outage().filter(|outage| outage.with_release)?;
+        (outage.lasts_ms >= self.case.policy.outage_ms_max).then(|| Verdict::GoBack {
+            because: format!(
+                "as a precaution, since it began when {} got more requests and has lasted {}: {}",
+                self.case.canary,
+                explain::time(outage.lasts_ms),
+                outage.words
+            ),
+        })
     }
 
     /// What is not seen, though it must be.
@@ -110,12 +138,18 @@ impl Judge {
     }
 
     /// Why the canary must not get more now, though nothing is proven.
-    fn held(&self, now_ms: Millis, suspicious: bool) -> Option<String> {
+    fn held(&self, outage: Option<&SharedOutage>, suspicious: bool) -> Option<String> {
         if let Some(Passed::Both(why)) = self.passed() {
             return Some(why);
         }
-        if let Some(why) = self.outage.now(now_ms, self.strata.stable()) {
-            return Some(why);
+        if let Some(outage) = outage {
+            let end = if outage.with_release {
+                "it goes back as a precaution"
+            } else {
+                "a person is asked"
+            };
+            let longest = explain::time(self.case.policy.outage_ms_max);
+            return Some(format!("{}; {end} if that lasts {longest}", outage.words));
         }
         let why = "there is evidence against it, though not yet enough to go back";
         suspicious.then(|| why.to_owned())
@@ -123,7 +157,8 @@ impl Judge {
 
     /// What is lacking before the canary is good enough; none when it is.
     fn lacks(&self, need: Option<Need>) -> Option<String> {
-        let Some(latency) = self.latency.as_ref().filter(|latency| !latency.has_judged()) else {
+        let knows = |latency: &&Latency| latency.judged() >= ANSWERS_MIN;
+        let Some(latency) = self.latency.as_ref().filter(|latency| !knows(latency)) else {
             if Proof::new(&self.case.policy).is_given(&self.strata) {
                 return None;
             }
@@ -140,6 +175,8 @@ impl Judge {
         let policy = &self.case.policy;
         let chance = self.warmth.chance();
         let requests = Proof::new(policy).requests_left(&self.strata, chance)?;
+        let unjudged = |latency: &Latency| ANSWERS_MIN.saturating_sub(latency.judged());
+        let requests = requests.max(self.latency.as_ref().map_or(0, unjudged));
         let Counts { canary, stable } = self.counts();
         let all = as_f64(canary.total.saturating_add(stable.total));
         let seconds = as_f64(self.warmth.seen_ms()) / 1e3;

@@ -3,10 +3,11 @@
 //! A [`Judge`] takes in [`Tick`]s and [`Sample`]s and gives an [`Assessment`]. It compares errors
 //! (`errors`, `strata`), latency (`latency`) and metrics from outside (`external`, `gauge`) of two
 //! releases that answer at the same time, in whole numbers (`nats`). Beside that stand what needs
-//! no comparison ([`AbsoluteTest`], [`BurnRate`], `thresholds`) and what keeps it honest (`ratio`,
+//! no comparison ([`Alone`] with [`AbsoluteTest`] and [`BurnRate`], `thresholds`) and what keeps it honest (`ratio`,
 //! `outage`, `warmth`, `bad`). Nothing here may read a clock or draw a random number.
 
 pub mod absolute;
+pub mod alone;
 pub mod assessment;
 pub mod bad;
 pub mod boundary;
@@ -21,6 +22,7 @@ mod latency;
 mod look;
 mod nats;
 mod outage;
+pub mod past;
 pub mod policy;
 pub mod promotion;
 mod ratio;
@@ -35,11 +37,14 @@ pub mod verdict;
 mod warmth;
 
 pub use absolute::AbsoluteTest;
+pub use alone::{Alarm, Alone, Finding};
 pub use assessment::{Assessment, Counts, MetricEvidence, MetricState};
 pub use bad::BadTick;
 pub use burn::BurnRate;
 pub use interval::Interval;
 pub use judge::Judge;
+pub use outage::SharedOutage;
+pub use past::Past;
 pub use policy::{Boundary, JudgeMode, JudgePolicy, MetricKind, MetricSpec, OnBlind, Thresholds};
 pub use promotion::Need;
 pub use reference::Reference;

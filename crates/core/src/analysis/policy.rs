@@ -1,6 +1,7 @@
 //! By which rules the judge decides. Part of plans, so everything is a whole number: rates and
 //! error probabilities in parts per million, ratios in thousandths.
 
+use super::past::Past;
 use crate::model::ids::Millis;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,12 @@ pub struct JudgePolicy {
     pub external: Vec<MetricSpec>,
     /// Which boundary the evidence must cross.
     pub boundary: Boundary,
+    /// How long both releases may fail together before that ends the waiting.
+    #[serde(skip_serializing_if = "is_usual_outage")]
+    pub outage_ms_max: Millis,
+    /// What stable answered before the release; the planner fills it in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Past>,
 }
 
 /// Whether the judge acts.
@@ -54,6 +61,8 @@ pub enum JudgeMode {
     Act,
     /// It shows and records what it finds.
     Observe,
+    /// It looks at nothing.
+    Off,
 }
 
 /// What happens when nothing is known for too long.
@@ -134,6 +143,14 @@ pub enum MetricKind {
     },
 }
 
+/// How long both may fail together by default.
+const OUTAGE_MS_MAX: Millis = 600_000;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "this is what serde asks with")]
+fn is_usual_outage(ms: &Millis) -> bool {
+    *ms == OUTAGE_MS_MAX
+}
+
 impl Default for JudgePolicy {
     fn default() -> JudgePolicy {
         JudgePolicy {
@@ -154,11 +171,20 @@ impl Default for JudgePolicy {
             thresholds: None,
             external: Vec::new(),
             boundary: Boundary::Ville,
+            outage_ms_max: OUTAGE_MS_MAX,
+            before: None,
         }
     }
 }
 
 impl JudgePolicy {
+    /// Whether it looks at anything at all. Where it does not, requests need not be divided by
+    /// chance, and can be counted out instead.
+    pub fn looks(&self) -> bool {
+        let has_metric = self.errors || self.latency || !self.external.is_empty();
+        self.mode != JudgeMode::Off && (has_metric || self.thresholds.is_some())
+    }
+
     /// How often an equal release may be taken back, between 0 and 1.
     pub(super) fn alpha(&self) -> f64 {
         f64::from(self.alpha_ppm.clamp(1, 500_000)) / 1e6

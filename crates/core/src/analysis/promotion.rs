@@ -9,6 +9,7 @@ use super::errors::Odds;
 use super::explain;
 use super::nats::{Bets, as_count, as_f64, down, nats};
 use super::policy::JudgePolicy;
+use super::reference::ANSWERS_MIN;
 use super::strata::Strata;
 use super::tick::Pair;
 use crate::model::Share;
@@ -68,7 +69,9 @@ impl Need {
         elapsed_ms: Millis,
         per_second: f64,
     ) -> Need {
-        let warm = if policy.latency { policy.burn_in_requests.saturating_add(1) } else { 0 };
+        // Beyond the warm-up, latency is known from so many answers.
+        let warm =
+            if policy.latency { policy.burn_in_requests.saturating_add(ANSWERS_MIN) } else { 0 };
         let requests = requests.max(warm.saturating_sub(answered));
         let warm_ms = if policy.latency { policy.burn_in_ms } else { 0 };
         let ms = (per_second > 0.0)

@@ -170,9 +170,9 @@ fn an_outage_of_both_is_nobodys_fault() {
     ticks.push(tick(120_000, 500, (50, 15), (950, 285)));
     check(
         &ticks,
-        &expect![[r"
-        wait: both fail, the canary 30 % and stable 30 % of the last minute's requests, where up to 0.5 % is usual: something that both need is down, or the canary breaks it for both
-    "]],
+        &expect![[r#"
+            wait: both fail, the canary 30 % and stable 30 % of the last minute's requests, where up to 0.5 % is usual: something that both need is down, or the canary breaks it for both; it goes back as a precaution if that lasts 10 min
+        "#]],
     );
     let said = assess(&errors_only(), &ticks);
     assert!(said.suspect && !said.promotable);
@@ -471,6 +471,72 @@ fn each_kind_of_nonsense_is_named() {
     let latency = vec![(271, 1)];
     let canary = ArmCounts { requests: 1, errors: 0, latency };
     check(Tick { at_ms: 1_000, weight: 500, canary, ..Tick::default() }, "bucket 271");
+}
+
+/// Seconds of 50 canary requests and 950 of stable, with so many errors in a hundred of both.
+fn seconds(judge: &mut Judge, from_ms: Millis, count: u64, percent: u64) -> Millis {
+    let mut at_ms = from_ms;
+    for _ in 0..count {
+        at_ms += 1_000;
+        let (canary, stable) = ((50, percent / 2), (950, percent * 19 / 2));
+        judge.tick(&tick(at_ms, 500, canary, stable)).expect("a possible tick");
+    }
+    at_ms
+}
+
+/// What both suffer from is waited out; what began with the canary and lasts takes it back, since
+/// it may be of its making; for what began later a person is to be asked.
+#[test]
+fn an_outage_that_lasts() {
+    let verdict = |judge: &Judge, at_ms| match judge.assess(at_ms).verdict {
+        Verdict::GoBack { because } => because,
+        Verdict::Wait { need } => need,
+        other => format!("{other:?}"),
+    };
+    let mut with = judge(&errors_only());
+    let mut at_ms = seconds(&mut with, 0, 60, 2);
+    at_ms = seconds(&mut with, at_ms, 590, 40);
+    assert!(verdict(&with, at_ms).ends_with("it goes back as a precaution if that lasts 10 min"));
+    assert!(!with.gone());
+    at_ms = seconds(&mut with, at_ms, 20, 40);
+    assert!(verdict(&with, at_ms).starts_with("as a precaution, since it began when v3 got more"));
+    assert!(with.gone());
+
+    let mut over = judge(&errors_only());
+    let mut at_ms = seconds(&mut over, 0, 60, 2);
+    at_ms = seconds(&mut over, at_ms, 300, 40);
+    at_ms = seconds(&mut over, at_ms, 600, 2);
+    assert_eq!(over.assess(at_ms).outage, None);
+    assert_eq!(over.failing_since_ms(), None);
+
+    let mut later = judge(&errors_only());
+    let mut at_ms = seconds(&mut later, 0, 400, 2);
+    at_ms = seconds(&mut later, at_ms, 700, 40);
+    let said = later.assess(at_ms);
+    let outage = said.outage.expect("both fail");
+    assert!(!outage.with_release && outage.lasts_ms >= 690_000, "{outage:?}");
+    assert!(matches!(said.verdict, Verdict::Wait { .. }), "{:?}", said.verdict);
+}
+
+/// A single warm answer is no knowledge of latency.
+#[test]
+fn latency_is_known_from_enough_answers() {
+    let policy = JudgePolicy {
+        error_floor_ppm: 50_000,
+        burn_in_ms: 0,
+        burn_in_requests: 0,
+        ..JudgePolicy::default()
+    };
+    let mut judge = judge(&policy);
+    judge.refer(Reference { latency: vec![(50, 1_000)] });
+    let timed = |requests| ArmCounts { requests, errors: 0, latency: vec![(50, requests)] };
+    let mut look = |at_ms, canary| {
+        let tick = Tick { at_ms, weight: 5_000, canary: timed(canary), stable: timed(canary) };
+        judge.tick(&tick).expect("a possible tick");
+        judge.promotable(at_ms)
+    };
+    assert!(!look(1_000, 100) && !look(2_000, 99), "errors alone are proof of nothing else");
+    assert!(look(3_000, 1));
 }
 
 fn form<T: serde::Serialize>(value: &T, expected: &Expect) {

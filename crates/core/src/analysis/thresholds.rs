@@ -17,6 +17,8 @@ const REQUESTS_MIN: u64 = 10;
 #[derive(Debug, Clone)]
 pub(super) struct Limits {
     rules: Thresholds,
+    /// Whose answers these are, for people.
+    whose: &'static str,
     window: u64,
     counts: Pair,
     latency: [u64; BUCKETS],
@@ -37,10 +39,11 @@ pub(super) enum Passed {
 }
 
 impl Limits {
-    pub(super) fn new(rules: &Thresholds) -> Limits {
+    pub(super) fn new(rules: &Thresholds, whose: &'static str) -> Limits {
         let burn = rules.slo_ppm.map(|slo| [BurnRate::new(slo), BurnRate::new(slo)]);
         Limits {
             rules: rules.clone(),
+            whose,
             window: 0,
             counts: Pair::default(),
             latency: [0; BUCKETS],
@@ -107,7 +110,8 @@ impl Limits {
         if let Some(most) = most.filter(|most| rate > *most) {
             let [rate, most] = [rate, most].map(|rate| explain::plain(100.0 * rate));
             return Some(format!(
-                "{rate} % of the canary's answers were errors, {most} % is the limit"
+                "{rate} % of {} answers were errors, {most} % is the limit",
+                self.whose
             ));
         }
         let most = self.rules.max_p99_ms.filter(|_| total(latency) >= REQUESTS_MIN)?;
@@ -115,7 +119,10 @@ impl Limits {
         let p99 = 0.1 * libm::pow(1.05, as_f64(quantile(latency, 0.99) as u64) - 1.0);
         (p99 > as_f64(most)).then(|| {
             let p99 = explain::plain(p99);
-            format!("one in a hundred of the canary's answers took over {p99} ms, {most} ms is the limit")
+            let whose = self.whose;
+            format!(
+                "one in a hundred of {whose} answers took over {p99} ms, {most} ms is the limit"
+            )
         })
     }
 }
@@ -137,7 +144,7 @@ mod tests {
 
     /// Windows with so many errors of 100 requests, all of them in this bucket.
     fn passed(windows: &[(u64, u64, u16)]) -> Option<Passed> {
-        let mut limits = Limits::new(&rules());
+        let mut limits = Limits::new(&rules(), "the canary's");
         let mut at_ms = 0;
         for &(requests, errors, bucket) in windows {
             let canary = ArmCounts { requests, errors, latency: vec![(bucket, requests)] };
@@ -164,7 +171,8 @@ mod tests {
     fn an_objective_is_burnt_by_one_or_by_both() {
         let now = |stable_errors| {
             let slo_ppm = Some(999_000);
-            let mut limits = Limits::new(&Thresholds { slo_ppm, max_p99_ms: None, ..rules() });
+            let mut limits =
+                Limits::new(&Thresholds { slo_ppm, max_p99_ms: None, ..rules() }, "the canary's");
             let arm = |errors| ArmCounts { requests: 1_000, errors, latency: Vec::new() };
             limits.add(&Tick {
                 at_ms: 0,

@@ -1,5 +1,6 @@
 //! An environment as last observed: all that planning ever sees of the world.
 
+use crate::analysis::Past;
 use crate::model::{
     AppliedMigration, Authorities, Digest, EnvironmentName, Generation, Policy, ReleaseId,
     TrafficState,
@@ -31,6 +32,9 @@ pub struct Environment {
     pub config: Option<ReleaseId>,
     /// The digest of the flags document in force; none before the first.
     pub flags: Option<Digest>,
+    /// What the release in service has answered so far; none where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Past>,
     /// The owner's wishes.
     pub policy: Policy,
     /// How far Ripcord may go.

@@ -2,13 +2,12 @@
 //! compares it with the old one. Whatever happens, everything goes back to the old one at once,
 //! never down the ladder; and if nobody watches any more, the proxy does that by itself.
 
-use crate::analysis::{JudgeMode, JudgePolicy, Need};
+use crate::analysis::{JudgeMode, JudgePolicy, Need, explain};
 use crate::model::ids::Millis;
 use crate::model::traffic::WHOLE;
 use crate::model::{
     Canary, CanaryStep, Draw, Lease, ReleaseId, Rule, Share, Split, Sticky, TrafficState,
 };
-use crate::plan::display::duration;
 use crate::plan::exchange::Exchange;
 use crate::plan::refusal::Refusal;
 use crate::plan::steps::Steps;
@@ -120,8 +119,8 @@ impl Ladder<'_> {
 
     fn compare(&self, until: Until, steps: &mut Steps<'_>) {
         let policy = self.exchange.policy();
-        let mut judge = policy.judge.clone();
-        if self.share == 0 {
+        let mut judge = self.exchange.judge();
+        if self.share == 0 && judge.mode == JudgeMode::Act {
             // Nothing is divided by chance yet, so there is nothing that could be judged.
             judge.mode = JudgeMode::Observe;
         }
@@ -158,7 +157,7 @@ impl Ladder<'_> {
 
     fn draw(&self) -> Draw {
         let environment = self.exchange.environment;
-        let Some(key) = &self.canary.sticky else { return Draw::Independent };
+        let Some(key) = &self.canary.sticky else { return self.exchange.draw() };
         Draw::Sticky(Sticky {
             canary: self.exchange.to().clone(),
             salt: format!("{}/{}", environment.name, environment.generation.next()),
@@ -189,26 +188,69 @@ pub(super) fn report(canary: &Canary, to: &ReleaseId, stable: &ReleaseId) -> Str
     )
 }
 
-/// What a good release will need to be proven, so that nobody is surprised by how long it takes.
-pub(super) fn foretold(canary: &Canary, judge: &JudgePolicy, to: &ReleaseId) -> Option<String> {
+/// What a good release will need to be proven, so that nobody is surprised by how long it takes;
+/// and where requests are too few for the time that there is, what would help.
+pub(super) fn foretold(canary: &Canary, judge: &JudgePolicy, to: &ReleaseId) -> Vec<String> {
+    let Some((weight, ms_max)) = first_analysis(canary).filter(|_| judge.mode == JudgeMode::Act)
+    else {
+        return Vec::new();
+    };
+    let past = judge.before.unwrap_or_default();
+    let known = past.per_second();
+    let usual = past.usual().unwrap_or(0.0);
+    let per_second = known.unwrap_or(f64::from(USUAL_PER_SECOND));
+    let Some(need) = Need::beforehand(judge, weight, usual, per_second) else {
+        return vec![format!(
+            "no number of requests proves {to}: more of them fail as it is than \
+             `tolerated_errors` and `promote_ratio` allow for"
+        )];
+    };
+    let requests = explain::thousands(need.requests);
+    let without = if usual > 0.0 { "" } else { " without an error" };
+    let said =
+        format!("an analysis ends well once {to} has answered about {requests} requests{without}");
+    let share = percent(weight);
+    let Some(ms) = need.ms else {
+        return vec![format!(
+            "{said}; none came lately, so a person will be asked when the analysis is over"
+        )];
+    };
+    let (rate, time) = (explain::plain(per_second), explain::time(ms));
+    match known {
+        None => vec![format!(
+            "{said}: at {share} and {rate} requests a second in all that is {time}, with less \
+             traffic longer"
+        )],
+        Some(_) => {
+            let mut lines = vec![format!(
+                "{said}: at {share} of the {rate} requests a second that come now, in about {time}"
+            )];
+            lines.extend((ms > ms_max).then(|| low(ms_max)));
+            lines
+        }
+    }
+}
+
+/// What is said of too little traffic.
+fn low(ms_max: Millis) -> String {
+    format!(
+        "that is more than the {} of the analysis, so a person will be asked: a larger share, a \
+         longer analysis or a larger `tolerated_errors` would help",
+        explain::time(ms_max)
+    )
+}
+
+/// The share of the first analysis, and how long it may take.
+fn first_analysis(canary: &Canary) -> Option<(Share, Millis)> {
     let mut weight = None;
     for step in &canary.steps {
         match step {
             CanaryStep::SetWeight(share) => weight = Some(*share),
-            CanaryStep::Analysis(_) => break,
+            CanaryStep::Analysis(ms_max) => return Some((weight?, *ms_max)),
             CanaryStep::Pause(_) | CanaryStep::SetHeaderRoute(_) => {}
         }
     }
-    let is_judged = canary.steps.iter().any(|step| matches!(step, CanaryStep::Analysis(_)));
-    let weight = weight.filter(|_| is_judged && judge.mode == JudgeMode::Act)?;
-    let need = Need::beforehand(judge, weight, 0.0, f64::from(USUAL_PER_SECOND))?;
-    Some(format!(
-        "an analysis ends well once {to} has answered about {} requests without an error: at {} and \
-         {USUAL_PER_SECOND} requests a second in all that is {}, with less traffic longer",
-        need.requests,
-        percent(weight),
-        need.ms.map(duration)?
-    ))
+    None
 }
 
 fn percent(share: Share) -> String {
@@ -221,6 +263,7 @@ fn percent(share: Share) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::{Pair, Past};
     use crate::model::{Environment, Match, Pattern, StickyKey, Strategy};
     use crate::plan::fixture::{
         environment, preview, release, release_with_roles, roles_run, running,
@@ -487,5 +530,67 @@ mod tests {
                 prop_assert!(sound(&canary(&steps)).is_err());
             }
         }
+    }
+
+    #[test]
+    fn chance_where_anybody_judges_and_counting_where_nobody_does() {
+        let draw = |change: &dyn Fn(&mut JudgePolicy)| {
+            let mut environment = place(canary(&usual()), 4);
+            change(&mut environment.policy.judge);
+            let plan = plan(&environment, None).unwrap();
+            plan.steps.iter().find_map(|step| match &step.effect {
+                Effect::EnsureTraffic { state, .. } if state.lease.is_some() => {
+                    Some(state.draw.clone())
+                }
+                _ => None,
+            })
+        };
+        assert_eq!(draw(&|_| {}), Some(Draw::Independent));
+        assert_eq!(draw(&|judge| judge.mode = JudgeMode::Observe), Some(Draw::Independent));
+        assert_eq!(draw(&|judge| judge.mode = JudgeMode::Off), Some(Draw::Exact));
+        assert_eq!(draw(&|judge| judge.errors = false), Some(Draw::Independent));
+        let nothing = |judge: &mut JudgePolicy| (judge.errors, judge.latency) = (false, false);
+        assert_eq!(draw(&nothing), Some(Draw::Exact));
+    }
+
+    #[test]
+    fn how_long_a_proof_takes_is_foretold() {
+        let check = |past: Option<(u64, u64)>, judge: JudgePolicy, expected: &str| {
+            let past = past.map(|(events, total)| {
+                let all = Pair { events, total };
+                Past { all, lately: all, lately_ms: 100_000 }
+            });
+            let steps = canary(&[CanaryStep::SetWeight(500), CanaryStep::Analysis(600_000)]);
+            let judge = JudgePolicy { before: past, ..judge };
+            assert_eq!(foretold(&steps, &judge, &"v2".into()).join("\n"), expected);
+        };
+        let usual = JudgePolicy::default;
+        check(
+            None,
+            usual(),
+            "an analysis ends well once v2 has answered about 619 requests without an error: at \
+             5 % and 100 requests a second in all that is 2 min, with less traffic longer",
+        );
+        check(
+            Some((0, 3_700)),
+            usual(),
+            "an analysis ends well once v2 has answered about 619 requests without an error: at \
+             5 % of the 37 requests a second that come now, in about 6 min",
+        );
+        check(
+            Some((0, 300)),
+            usual(),
+            "an analysis ends well once v2 has answered about 619 requests without an error: at \
+             5 % of the 3.0 requests a second that come now, in about 69 min\nthat is more than \
+             the 10 min of the analysis, so a person will be asked: a larger share, a longer \
+             analysis or a larger `tolerated_errors` would help",
+        );
+        check(
+            Some((0, 0)),
+            usual(),
+            "an analysis ends well once v2 has answered about 619 requests without an error; none \
+             came lately, so a person will be asked when the analysis is over",
+        );
+        check(None, JudgePolicy { mode: JudgeMode::Off, ..usual() }, "");
     }
 }

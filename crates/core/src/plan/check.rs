@@ -260,6 +260,7 @@ mod tests {
                     before: None,
                     duration_ms: 1_000,
                     error_floor: 50,
+                    judge: None,
                 };
                 let place = place(plan, is_schema);
                 insert(plan, place, Effect::Bake(bake));

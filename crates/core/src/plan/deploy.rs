@@ -1,8 +1,10 @@
 //! Planning a deploy: the new release starts beside the one that serves, and takes over as the
 //! strategy says. Where the one that serves does not survive the change of schema, requests wait.
 
+use crate::analysis::explain;
 use crate::model::policy::ResourceSpec;
 use crate::model::{Environment, Release, Requests};
+use crate::plan::display::duration;
 use crate::plan::exchange::{Exchange, Way};
 use crate::plan::refusal::Refusal;
 use crate::plan::steps::Steps;
@@ -92,6 +94,9 @@ fn refuse(environment: &Environment, request: &DeployRequest<'_>) -> Result<(), 
     Ok(())
 }
 
+/// With fewer requests than this while it is watched, a release is hardly judged.
+const WATCHED_MIN: u64 = 50;
+
 struct Deploy<'a> {
     exchange: &'a Exchange<'a>,
     way: &'a Way<'a>,
@@ -178,6 +183,7 @@ impl Deploy<'_> {
                 before: exchange.from.cloned(),
                 duration_ms: policy.bake_ms,
                 error_floor: policy.error_floor,
+                judge: Some(Box::new(exchange.judge())),
             };
             steps.add(Effect::Bake(bake), Undo::Nothing);
         }
@@ -229,11 +235,25 @@ impl Deploy<'_> {
                 report.extend(breaks.iter().map(|why| format!("because {why}")));
             }
         }
-        let judge = &self.exchange.policy().judge;
-        report.extend(self.way.report(self.exchange.to(), judge));
+        report.extend(self.way.report(self.exchange.to(), &self.exchange.judge()));
+        report.extend(self.watched());
         report
             .push(format!("way back: every step is undone in reverse, ending with {}", self.old()));
         report
+    }
+
+    /// How many requests watching is going to see, where they are too few to see much.
+    fn watched(&self) -> Option<String> {
+        let policy = self.exchange.policy();
+        let past = self.exchange.environment.past?;
+        let per_second = past.per_second().filter(|_| self.watchable() && policy.judge.looks())?;
+        let few = explain::requests(per_second, policy.bake_ms).filter(|few| *few < WATCHED_MIN)?;
+        let time = duration(policy.bake_ms);
+        Some(format!(
+            "about {few} requests come in the {time} in which {} is watched alone: only what fails \
+             nearly always is found by them; a longer `bake` would help",
+            self.exchange.to()
+        ))
     }
 
     fn old(&self) -> String {

@@ -129,6 +129,9 @@ impl fmt::Display for TrafficState {
             Requests::Held(_) => write!(f, "requests wait, {} drains", self.split)?,
             Requests::Maintenance { .. } => f.write_str("maintenance page")?,
         }
+        if self.draw == Draw::Exact {
+            f.write_str(", counted out")?;
+        }
         if let Draw::Sticky(sticky) = &self.draw {
             match &sticky.key {
                 StickyKey::Cookie { name } => write!(f, ", users keep theirs by cookie {name}")?,
@@ -166,6 +169,9 @@ impl fmt::Display for Analysis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (canary, stable) = (&self.canary, &self.stable);
         match &self.until {
+            Until::Elapsed { ms } if !self.judge.looks() => {
+                write!(f, "{canary} and {stable} share for {}, not judged", duration(*ms))
+            }
             Until::Elapsed { ms } => {
                 write!(f, "compare {canary} with {stable} for {}", duration(*ms))
             }

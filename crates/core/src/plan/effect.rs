@@ -102,6 +102,9 @@ pub struct Bake {
     pub duration_ms: Millis,
     /// The tolerated share of errors in hundredths of a percent, when history says less.
     pub error_floor: u16,
+    /// By which rules; none: by those of a deploy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<Box<JudgePolicy>>,
 }
 
 /// How two releases are compared while both serve. What was seen in one step of a plan counts in

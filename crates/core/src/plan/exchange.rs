@@ -5,8 +5,8 @@ use crate::analysis::JudgePolicy;
 use crate::model::ids::Millis;
 use crate::model::policy::CheckSpec;
 use crate::model::{
-    Canary, ChangeId, Environment, Policy, Release, ReleaseId, Requests, Rolling, Split, Strategy,
-    TrafficState,
+    Canary, ChangeId, Draw, Environment, Policy, Release, ReleaseId, Requests, Rolling, Split,
+    Strategy, TrafficState,
 };
 use crate::plan::refusal::Refusal;
 use crate::plan::steps::Steps;
@@ -69,6 +69,17 @@ impl Exchange<'_> {
 
     pub(super) fn policy(&self) -> &Policy {
         &self.environment.policy
+    }
+
+    /// By which rules releases are judged, with what the release that is left did before.
+    pub(super) fn judge(&self) -> JudgePolicy {
+        JudgePolicy { before: self.environment.past, ..self.policy().judge.clone() }
+    }
+
+    /// How requests are divided between releases: by chance where anybody judges, since nothing
+    /// else can be judged, and counted out to the request where nobody does.
+    pub(super) fn draw(&self) -> Draw {
+        if self.policy().judge.looks() { Draw::Independent } else { Draw::Exact }
     }
 
     /// How many instances of a release run or should.

@@ -110,6 +110,7 @@ pub(crate) fn environment(verified: &[&str]) -> Environment {
         flags: live.as_ref().map(|live| flags(live.as_str())),
         policy: policy(),
         authority: Authorities::default(),
+        past: None,
         observed_at: now,
         history,
     }

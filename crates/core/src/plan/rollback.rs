@@ -264,7 +264,7 @@ impl Back<'_> {
         }
         let window = if self.inside { "inside" } else { "outside" };
         report.push(format!("{to} is {window} its rollback window"));
-        report.extend(self.way.report(to, &self.exchange.policy().judge));
+        report.extend(self.way.report(to, &self.exchange.judge()));
         report
     }
 }

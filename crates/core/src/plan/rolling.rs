@@ -86,7 +86,7 @@ impl Batch<'_> {
             traffic: self.state(),
             drain_ms_max: policy.drain_ms_max,
             until: Until::Elapsed { ms: self.rolling.pause_ms },
-            judge: Box::new(policy.judge.clone()),
+            judge: Box::new(self.exchange.judge()),
         };
         steps.add(Effect::Analysis(analysis), Undo::Nothing);
     }
@@ -102,6 +102,7 @@ impl Batch<'_> {
             split: Split::between(old, to, share(self.new, self.keep)),
             preview: self.exchange.shown.then(|| to.clone()),
             requests: self.exchange.usual(),
+            draw: self.exchange.draw(),
             lease: Some(Lease { ms: self.rolling.lease_ms, lapse }),
             limits: BTreeMap::from([(old.clone(), self.keep), (to.clone(), self.new)]),
             ..TrafficState::default()

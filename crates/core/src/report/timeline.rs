@@ -139,20 +139,22 @@ fn observed(observation: &Observation, step: Option<&Step>) -> Option<(Mark, Str
         Observation::Watched { elapsed_ms, requests, errors, tolerated, evidence } => (
             Mark::Seen,
             format!(
-                "{}: {errors} errors in {requests} requests ({:.2} % tolerated), evidence {evidence:.1} of 100",
+                "{}: {errors} errors in {requests} requests ({:.2} % tolerated), evidence {} of 100",
                 duration(*elapsed_ms),
-                100.0 * tolerated
+                100.0 * tolerated,
+                weight(*evidence)
             ),
         ),
         Observation::Judged { elapsed_ms, tick, evidence, .. } => (
             Mark::Seen,
             format!(
-                "{}: canary {} errors in {} requests, stable {} in {}; evidence {evidence:.1} of 100",
+                "{}: canary {} errors in {} requests, stable {} in {}; evidence {} of 100",
                 duration(*elapsed_ms),
                 tick.canary.errors,
                 tick.canary.requests,
                 tick.stable.errors,
                 tick.stable.requests,
+                weight(*evidence),
             ),
         ),
         Observation::Reference { .. } | Observation::Sampled { .. } => return None,
@@ -160,9 +162,19 @@ fn observed(observation: &Observation, step: Option<&Step>) -> Option<(Mark, Str
         Observation::WouldGoBack { because } => {
             (Mark::Bad, format!("would go back, but may only look: {because}"))
         }
+        // What follows from an alarm is told with the step; that nothing does is told here.
+        Observation::Alarm { shared: None, .. } => return None,
+        Observation::Alarm { by, because, shared: Some(shared) } => {
+            (Mark::Bad, format!("{by}: {because}; it is not blamed, since {shared}"))
+        }
         Observation::Undecided { because } => (Mark::Bad, format!("undecided: {because}")),
         Observation::Retrying { error } => (Mark::Seen, format!("again, because {error}")),
     })
+}
+
+/// Evidence in a few characters; beyond a million it is certainty, whatever the number.
+fn weight(evidence: f64) -> String {
+    if evidence < 1e6 { format!("{evidence:.1}") } else { "over a million".to_owned() }
 }
 
 /// Where the proxy went is what the step had it do when nobody watches.

@@ -1,7 +1,7 @@
 //! What can happen. The serialised form is read by old and new binaries: kinds are added, never
 //! changed.
 
-use crate::analysis::{Reference, Sample, Tick};
+use crate::analysis::{Alarm, Reference, Sample, Tick};
 use crate::model::ids::Millis;
 use crate::model::{Digest, Release, ReleaseId, StepId};
 use crate::plan::Plan;
@@ -239,6 +239,16 @@ pub enum Observation {
     WouldGoBack {
         /// Why.
         because: String,
+    },
+    /// What watches a release that nothing can be compared with found it bad.
+    Alarm {
+        /// What found it.
+        by: Alarm,
+        /// Why.
+        because: String,
+        /// Why it is not to blame, if it is not: what served before failed likewise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shared: Option<String>,
     },
     /// The judge lacks data; neither forward nor back.
     Undecided {

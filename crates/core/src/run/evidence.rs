@@ -16,6 +16,7 @@ pub fn hear(judge: &mut Judge, observation: &Observation) -> Result<(), BadTick>
         Observation::Judged { tick, .. } => judge.tick(tick)?,
         Observation::Watched { .. }
         | Observation::Lapsed
+        | Observation::Alarm { .. }
         | Observation::WouldGoBack { .. }
         | Observation::Undecided { .. }
         | Observation::Retrying { .. } => {}

@@ -177,6 +177,7 @@ impl Progress {
             | Observation::Reference { .. }
             | Observation::Sampled { .. }
             | Observation::Lapsed
+            | Observation::Alarm { .. }
             | Observation::WouldGoBack { .. } => {}
         }
     }

@@ -41,6 +41,8 @@ pub(crate) struct Comparison<'r, 'a> {
     lapses: u32,
     would_go_back: bool,
     jumps: u32,
+    /// When this attempt began, in the time of what is seen.
+    began_ms: Millis,
 }
 
 impl<'r, 'a> Comparison<'r, 'a> {
@@ -64,11 +66,9 @@ impl<'r, 'a> Comparison<'r, 'a> {
         }
         let (elapsed_ms, ..) = progress.watched.get(&ticket.step).copied().unwrap_or_default();
         let clock = Stopwatch::new(at_ms, elapsed_ms, runner.world.clock.monotonic_ms());
-        let external = External::new(
-            runner.world.metrics,
-            &analysis.judge.external,
-            (&analysis.canary, &analysis.stable),
-        );
+        let specs = if analysis.judge.looks() { &analysis.judge.external[..] } else { &[] };
+        let external =
+            External::new(runner.world.metrics, specs, (&analysis.canary, &analysis.stable));
         let signs = Signs::new(runner.world.platform, &analysis.canary);
         let (lapses, would_go_back, jumps) = (0, false, progress.jumps);
         Comparison {
@@ -83,6 +83,7 @@ impl<'r, 'a> Comparison<'r, 'a> {
             lapses,
             would_go_back,
             jumps,
+            began_ms: at_ms,
         }
     }
 
@@ -122,6 +123,9 @@ impl<'r, 'a> Comparison<'r, 'a> {
     /// Reads what is new, journals what is due or all of it, and says what the judge makes of it.
     fn look(&mut self, all: bool) -> Result<Assessment, ExecuteError> {
         let at_ms = self.clock.at_ms();
+        if !self.analysis.judge.looks() {
+            return Ok(Assessment::undecided("nothing is judged in this step"));
+        }
         for sample in self.external.look(at_ms) {
             self.judge.sample(&sample);
             self.runner.append(
@@ -146,7 +150,9 @@ impl<'r, 'a> Comparison<'r, 'a> {
             return Ok(Assessment::undecided(&bad.to_string()));
         }
         let assessment = judge.assess(at_ms);
-        let decides = self.decides(&assessment);
+        // When an outage began and ended is evidence, too.
+        let turns = judge.failing_since_ms().is_some() != self.judge.failing_since_ms().is_some();
+        let decides = turns || self.decides(&assessment);
         if !news.is_empty() && (all || decides || self.clock.journal_is_due()) {
             self.journal(news, &assessment)?;
             self.judge = judge;
@@ -212,7 +218,7 @@ impl<'r, 'a> Comparison<'r, 'a> {
 
     /// Whether the step is over without anything against the canary.
     fn end(&mut self, now: &Assessment) -> Result<Option<Watched>, ExecuteError> {
-        let only_looks = self.analysis.judge.mode == JudgeMode::Observe;
+        let only_looks = self.only_looks();
         let blind = match &now.verdict {
             Verdict::Undecided { because } => Some(because),
             Verdict::Continue | Verdict::Wait { .. } | Verdict::GoBack { .. } => None,
@@ -231,11 +237,17 @@ impl<'r, 'a> Comparison<'r, 'a> {
             Until::Judged { ms_max } if over(*ms_max) && only_looks => {
                 return self.passed(&now.summary()).map(Some);
             }
-            Until::Judged { ms_max } if over(*ms_max) => {
+            // Whether the outage is of the canary's making shows before long.
+            Until::Judged { ms_max } if over(*ms_max) && !may_be_of_the_canary(now) => {
                 let because = format!("{} is not proven: {}", self.analysis.canary, now.lacking());
                 return self.undecided(because).map(Some);
             }
             _ => {}
+        }
+        if let Some(outage) = now.outage.as_ref().filter(|_| !only_looks && self.has_waited(now)) {
+            return self
+                .undecided(format!("{} is not blamed: {}", self.analysis.canary, outage.words))
+                .map(Some);
         }
         match blind {
             Some(because)
@@ -245,6 +257,19 @@ impl<'r, 'a> Comparison<'r, 'a> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Whether both have failed for so long that a person is asked: since it began, and since a
+    /// person last said to go on.
+    fn has_waited(&self, now: &Assessment) -> bool {
+        let lasts_ms = now.outage.as_ref().map_or(0, |outage| outage.lasts_ms);
+        let tried_ms = self.clock.at_ms().saturating_sub(self.began_ms);
+        !may_be_of_the_canary(now) && lasts_ms.min(tried_ms) >= self.analysis.judge.outage_ms_max
+    }
+
+    /// Whether nothing that the judge says ends the step or holds it up.
+    fn only_looks(&self) -> bool {
+        self.analysis.judge.mode == JudgeMode::Observe || !self.analysis.judge.looks()
     }
 
     fn blind(&mut self, because: &str) -> Result<Watched, ExecuteError> {
@@ -302,4 +327,8 @@ impl<'r, 'a> Comparison<'r, 'a> {
         let effect = Effect::EnsureTraffic { state, drain_ms_max: self.analysis.drain_ms_max };
         act(&effect, world, &self.ticket).map(drop)
     }
+}
+
+fn may_be_of_the_canary(now: &Assessment) -> bool {
+    now.outage.as_ref().is_some_and(|outage| outage.with_release)
 }

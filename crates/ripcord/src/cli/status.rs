@@ -2,6 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::rollout;
+use crate::cli::words::number;
 use crate::controller::{Operation, Phase, Status};
 use crate::failure::{Code, Failure};
 use crate::terminal;
@@ -51,6 +52,9 @@ fn render(status: &Status, width: usize) -> String {
         ("live", or_none(status.live.as_ref())),
         ("traffic", format!("{} at {}", status.traffic, status.listen)),
     ];
+    if let Some(per_second) = status.requests_per_second {
+        rows.push(("requests", format!("{} a second", number(per_second))));
+    }
     if let Some(preview) = &status.preview {
         rows.push(("preview at", preview.clone()));
     }

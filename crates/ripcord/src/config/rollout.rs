@@ -47,7 +47,14 @@ fn steps(environment: &Environment) -> Vec<CanaryStep> {
     if let Some(steps) = written(environment.steps.as_ref()) {
         return steps.iter().filter_map(|text| step::parse(text.get_ref()).ok()).collect();
     }
-    let step = |share| [CanaryStep::SetWeight(share), CanaryStep::Analysis(ANALYSIS_MS)];
+    // What nobody judges is never proven; there, each share only lasts.
+    let judged = written(environment.judge.as_ref()).is_none_or(Judge::looks);
+    let watch = if judged {
+        CanaryStep::Analysis(ANALYSIS_MS)
+    } else {
+        CanaryStep::Pause(Some(ANALYSIS_MS))
+    };
+    let step = |share| [CanaryStep::SetWeight(share), watch.clone()];
     SHARES.into_iter().flat_map(step).collect()
 }
 
@@ -67,32 +74,34 @@ pub(super) fn rules(judge: &Judge, usual: &JudgePolicy) -> JudgePolicy {
     let compares = |what: Compared| {
         written(judge.metrics.as_ref()).is_none_or(|metrics| metrics.contains(&what))
     };
-    let burn_in = judge.burn_in.map(|burn_in| burn_in.ms);
+    let burn_in = written(judge.burn_in.as_ref()).map(|burn_in| burn_in.ms);
     JudgePolicy {
         mode: match judge.mode {
             Mode::Act => JudgeMode::Act,
             Mode::Observe => JudgeMode::Observe,
+            Mode::Off => JudgeMode::Off,
         },
-        alpha_ppm: judge.alpha.map_or(usual.alpha_ppm, |alpha| alpha.ppm),
+        alpha_ppm: written(judge.alpha.as_ref()).map_or(usual.alpha_ppm, |alpha| alpha.ppm),
         tolerated_ratio_thousandths: written(judge.tolerated_ratio.as_ref())
             .map_or(usual.tolerated_ratio_thousandths, |ratio| ratio.thousandths()),
-        latency_tolerance_ppm: judge
-            .latency_tolerance
+        latency_tolerance_ppm: written(judge.latency_tolerance.as_ref())
             .map_or(usual.latency_tolerance_ppm, |tolerance| tolerance.ppm),
         promote_ratio_thousandths: written(judge.promote_ratio.as_ref())
             .map_or(usual.promote_ratio_thousandths, |ratio| ratio.thousandths()),
-        promote_beta_ppm: judge
-            .promote_confidence
+        promote_beta_ppm: written(judge.promote_confidence.as_ref())
             .map_or(usual.promote_beta_ppm, |confidence| 1_000_000 - confidence.ppm),
         burn_in_ms: burn_in.unwrap_or(usual.burn_in_ms),
         // Whoever asks for no time to warm up asks for no requests to warm up either.
         burn_in_requests: if burn_in == Some(0) { 0 } else { usual.burn_in_requests },
         burn_in_errors: written(judge.burn_in_errors.as_ref()).copied().unwrap_or_default(),
-        blind_ms_max: judge.blind_timeout.map_or(usual.blind_ms_max, |timeout| timeout.ms),
-        on_blind: match judge.on_blind {
+        blind_ms_max: written(judge.blind_timeout.as_ref())
+            .map_or(usual.blind_ms_max, |timeout| timeout.ms),
+        on_blind: match written(judge.on_blind.as_ref()).copied().unwrap_or_default() {
             Blind::Pause => OnBlind::Pause,
             Blind::GoBack => OnBlind::GoBack,
         },
+        outage_ms_max: written(judge.outage_timeout.as_ref())
+            .map_or(usual.outage_ms_max, |timeout| timeout.ms),
         errors: compares(Compared::Errors),
         latency: compares(Compared::Latency),
         thresholds: thresholds(judge),
@@ -137,7 +146,7 @@ fn external(metric: &Metric) -> Option<MetricSpec> {
 mod tests {
     use crate::config::Config;
     use expect_test::{Expect, expect};
-    use ripcord_core::analysis::JudgePolicy;
+    use ripcord_core::analysis::{JudgeMode, JudgePolicy};
     use ripcord_core::model::{Policy, Strategy};
 
     const HEAD: &str = "service = \"shop\"\nartifact = { path = \"bin\", command = [\"./shop\"] }\n\
@@ -217,6 +226,7 @@ burn_in = "1m"
 burn_in_errors = true
 blind_timeout = "5m"
 on_blind = "go-back"
+outage_timeout = "2m"
 max_error_rate = "2.5%"
 max_p99 = "300ms"
 consecutive = 2
@@ -317,6 +327,8 @@ command = ["./queue.sh", "{query}"]
                     },
                 ],
                 boundary: Ville,
+                outage_ms_max: 120000,
+                before: None,
             }"#]]
         .assert_eq(&format!("{:#?}", policy(JUDGE).judge));
     }
@@ -332,6 +344,19 @@ command = ["./queue.sh", "{query}"]
         assert_eq!((limits.consecutive, limits.window_ms), (3, 60_000));
         let cold = judge("burn_in = \"0s\"\n");
         assert_eq!((cold.burn_in_ms, cold.burn_in_requests), (0, 0));
+    }
+
+    #[test]
+    fn who_is_watched_alone_has_rules_too() {
+        let judge = policy(
+            "[environments.production.judge]\nmode = \"observe\"\nmetrics = [\"errors\"]\n\
+             slo = \"99.9%\"\nmax_error_rate = \"5%\"\nmax_p99 = \"1s\"\nconsecutive = 2\n\
+             window = \"30s\"\n",
+        )
+        .judge;
+        assert_eq!((judge.mode, judge.errors, judge.latency), (JudgeMode::Observe, true, false));
+        let limits = judge.thresholds.unwrap();
+        assert_eq!((limits.slo_ppm, limits.max_p99_ms), (Some(999_000), Some(1_000)));
     }
 
     #[test]
@@ -355,12 +380,12 @@ command = ["./queue.sh", "{query}"]
             }
         );
         let failure = config.metric_sources(&|_| Err("it is not there".into())).unwrap_err();
-        expect![[r"
+        expect![[r#"
             error[RC0007]: the source of metrics `orders`: it is not there
-               --> ripcord.toml:44:1
+               --> ripcord.toml:45:1
                 |
-             44 | [metrics.sources.orders]
-                | ^^^^^^^^^^^^^^^^^^^^^^^^"]]
+             45 | [metrics.sources.orders]
+                | ^^^^^^^^^^^^^^^^^^^^^^^^"#]]
         .assert_eq(&failure.to_string());
     }
 

@@ -35,6 +35,7 @@ pub(crate) fn run(controller: &Controller, environment: &EnvironmentControl) {
 fn turn(controller: &Controller, environment: &EnvironmentControl) -> Result<(), ExecuteError> {
     let past = environment.past(&controller.ledger)?;
     let Some(running) = past.running else {
+        environment.traffic.look();
         controller.reconcile(environment);
         controller.clear_away();
         return Ok(());

@@ -46,6 +46,9 @@ pub(crate) struct Status {
     /// How far Ripcord may go here.
     #[serde(default)]
     pub(crate) authority: Authorities,
+    /// How many requests came in a second lately; none while that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) requests_per_second: Option<f64>,
     /// What the controller could not put right at its last look.
     pub(crate) problem: Option<String>,
     /// The sequence of the ledger's newest entry of this environment.
@@ -159,6 +162,7 @@ impl Controller {
             way_back: way_back(&observed),
             maintenance_since: observed.history.maintenance.as_ref().map(|(since, _)| *since),
             authority: settings.authority,
+            requests_per_second: observed.past.and_then(|past| past.per_second()),
             problem: self.problem(environment),
             sequence: past.sequence,
         })

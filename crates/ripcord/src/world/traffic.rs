@@ -4,28 +4,50 @@
 mod document;
 
 use document::{forgotten_cookies, from_proxy, split, to_proxy};
-use ripcord_core::analysis::ArmCounts;
+use ripcord_core::analysis::{ArmCounts, Past};
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::{ReleaseId, TrafficState};
 use ripcord_core::run::Receipt;
-use ripcord_engine::{Arm, Counts, Failure, Period, Periods, Renewal, Result, Ticket, Traffic};
+use ripcord_engine::{
+    Arm, Counts, Failure, Period, Periods, Pulse, Renewal, Result, Ticket, Traffic,
+};
 use ripcord_platforms::ProcessPlatform;
 use ripcord_proxy::{self as proxy, Control, ProxyError, Refusal, ReleaseName, State};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// The proxy of one environment.
 pub(crate) struct ProxyTraffic {
     control: Control,
     platform: Arc<ProcessPlatform>,
+    began: Instant,
+    pulse: Mutex<Pulse>,
 }
 
 impl ProxyTraffic {
     pub(crate) fn new(control: PathBuf, platform: Arc<ProcessPlatform>) -> ProxyTraffic {
-        ProxyTraffic { control: Control::new(control), platform }
+        let (began, pulse) = (Instant::now(), Mutex::default());
+        ProxyTraffic { control: Control::new(control), platform, began, pulse }
+    }
+
+    /// Looks at what was counted, so that it is known later how much of it came lately. A proxy
+    /// that does not answer leaves a gap, and no guess.
+    pub(crate) fn look(&self) {
+        if let Ok(counts) = self.counts() {
+            self.pulse().look(self.now_ms(), &counts);
+        }
+    }
+
+    fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_ms(&self) -> Millis {
+        Millis::try_from(self.began.elapsed().as_millis()).unwrap_or(Millis::MAX)
     }
 
     /// Whether instances are elsewhere than the proxy believes.
@@ -121,6 +143,11 @@ impl Traffic for ProxyTraffic {
             Ok(Period { number: one.number, split: split(&one.split)?, arms: arms.collect() })
         });
         Ok(Periods { epoch: number(&found.epoch), periods: periods.collect::<Result<_>>()? })
+    }
+
+    fn past(&self, release: &ReleaseId) -> Result<Option<Past>> {
+        let counts = self.counts()?;
+        Ok(self.pulse().past(self.now_ms(), release, counts.get(release)))
     }
 
     fn renew(&self, ticket: &Ticket<'_>) -> Result<Renewal> {

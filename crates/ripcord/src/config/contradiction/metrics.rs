@@ -70,13 +70,7 @@ pub(super) fn judged(config: &Config, environment: &Environment) -> Result<(), F
         source_of(config, &metric.source)?;
         queries(config, metric)?;
     }
-    match &judge.get_ref().metrics {
-        Some(own) if own.get_ref().is_empty() && judge.get_ref().metric.is_empty() => {
-            Err(contradiction(config, own.span(), "the judge has nothing to look at")
-                .hint("write [\"errors\", \"latency\"], or add a metric of your own"))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn ratios(config: &Config, judge: &Judge) -> Result<(), Failure> {
@@ -97,7 +91,7 @@ fn ratios(config: &Config, judge: &Judge) -> Result<(), Failure> {
 fn limits(config: &Config, judge: &Judge) -> Result<(), Failure> {
     if let Some(errors) = &judge.burn_in_errors
         && *errors.get_ref()
-        && judge.burn_in.is_some_and(|burn_in| burn_in.ms == 0)
+        && judge.burn_in.as_ref().is_some_and(|burn_in| burn_in.get_ref().ms == 0)
     {
         let what = "there is no time in which errors would not count";
         return Err(

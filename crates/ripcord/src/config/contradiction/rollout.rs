@@ -4,6 +4,7 @@
 use super::contradiction;
 use crate::config::document::{Environment, Strategy};
 use crate::config::file::Config;
+use crate::config::judge::Judge;
 use crate::config::settings;
 use crate::config::step;
 use crate::failure::{Code, Failure};
@@ -36,7 +37,10 @@ pub(super) fn check(config: &Config, environment: &Environment) -> Result<(), Fa
             .hint(format!("write 1 to {instances}, or raise `instances`")));
     }
     match &environment.steps {
-        Some(written) => steps(config, written),
+        Some(written) => {
+            let judged = environment.judge.as_ref().is_none_or(|judge| judge.get_ref().looks());
+            steps(config, written, judged)
+        }
         None => Ok(()),
     }
 }
@@ -48,10 +52,7 @@ fn strange_keys(config: &Config, environment: &Environment) -> Result<(), Failur
             ("steps", environment.steps.as_ref().map(Spanned::span)),
             ("sticky", environment.sticky.as_ref().map(Spanned::span)),
         ],
-        [
-            ("lease", environment.lease.as_ref().map(Spanned::span)),
-            ("judge", environment.judge.as_ref().map(Spanned::span)),
-        ],
+        [("lease", environment.lease.as_ref().map(Spanned::span))],
         [
             ("batch", environment.batch.as_ref().map(Spanned::span)),
             ("batch_pause", environment.batch_pause.as_ref().map(Spanned::span)),
@@ -59,9 +60,9 @@ fn strange_keys(config: &Config, environment: &Environment) -> Result<(), Failur
     );
     let is = |strategy: Strategy| environment.strategy == strategy;
     let groups = [
-        (&canary, is(Strategy::Canary), "strategy = \"canary\""),
-        (&rolling, is(Strategy::Rolling), "strategy = \"rolling\""),
-        (&both, !is(Strategy::BlueGreen), "strategy = \"canary\" or \"rolling\""),
+        (&canary[..], is(Strategy::Canary), "strategy = \"canary\""),
+        (&rolling[..], is(Strategy::Rolling), "strategy = \"rolling\""),
+        (&both[..], !is(Strategy::BlueGreen), "strategy = \"canary\" or \"rolling\""),
     ];
     for (keys, allowed, needed) in groups {
         let written = keys.iter().find_map(|(key, span)| Some((key, span.clone()?)));
@@ -73,11 +74,34 @@ fn strange_keys(config: &Config, environment: &Environment) -> Result<(), Failur
                 .hint(format!("write {needed} for this environment, or remove `{key}`")));
         }
     }
+    match &environment.judge {
+        Some(judge) if is(Strategy::BlueGreen) => alone(config, judge.get_ref()),
+        _ => Ok(()),
+    }
+}
+
+/// Where all requests change over at once, there is nothing to compare with.
+fn alone(config: &Config, judge: &Judge) -> Result<(), Failure> {
+    let hint = "write strategy = \"canary\" or \"rolling\", or remove it; `mode`, `metrics`, `slo`, \
+                `max_error_rate`, `max_p99`, `consecutive` and `window` work without";
+    if let Some((key, span)) = judge.comparing_key() {
+        let what = format!("`{key}` needs two releases that answer at the same time");
+        return Err(contradiction(config, span, what).hint(hint));
+    }
+    if let Some(span) = judge.compares_latency() {
+        let what = "latency is compared with a release that answers at the same time";
+        return Err(contradiction(config, span, what)
+            .hint("write metrics = [\"errors\"] and a `max_p99`, or strategy = \"canary\""));
+    }
     Ok(())
 }
 
 /// Each step is one, shares grow, and nothing is judged before there is something to judge.
-fn steps(config: &Config, written: &Spanned<Vec<Spanned<String>>>) -> Result<(), Failure> {
+fn steps(
+    config: &Config,
+    written: &Spanned<Vec<Spanned<String>>>,
+    judged: bool,
+) -> Result<(), Failure> {
     let count = written.get_ref().len();
     if count == 0 || count > STEPS_MAX {
         let what = format!("a canary has 1 to {STEPS_MAX} steps, not {count}");
@@ -101,6 +125,11 @@ fn steps(config: &Config, written: &Spanned<Vec<Spanned<String>>>) -> Result<(),
                 return Err(contradiction(config, step.span(), what).hint(
                     "write a share before it, such as \"5%\"; \"pause\" waits for a person",
                 ));
+            }
+            CanaryStep::Analysis(_) if !judged => {
+                let what = "the judge looks at nothing, so nothing would ever be proven here";
+                return Err(contradiction(config, step.span(), what)
+                    .hint("write \"pause 10m\", or let the judge look: `mode`, `metrics`"));
             }
             CanaryStep::Analysis(_) | CanaryStep::Pause(_) | CanaryStep::SetHeaderRoute(_) => {}
         }
