@@ -9,6 +9,7 @@ mod context;
 mod db;
 mod demo;
 mod deploy;
+mod flags;
 mod follow;
 mod hidden;
 mod init;
@@ -88,6 +89,7 @@ enum Verb {
     Maintenance(maintenance::Args),
     Db(db::Args),
     Judge(judge::Args),
+    Flags(flags::Args),
     Ledger(ledger::Args),
     #[command(hide = true)]
     Instance(hidden::Instance),
@@ -157,6 +159,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Retry(args) => request::retry(&args, context)?,
         Verb::Rollback(args) => rollback::run(&args, context)?,
         Verb::Maintenance(args) => maintenance::run(&args, context)?,
+        Verb::Flags(args) => flags::run(args, context)?,
         Verb::Ledger(args) => ledger::run(&args, context)?,
         Verb::BenchCutover(args) => bench::cutover(&args)?,
         Verb::BenchDetection(args) => bench::detection(&args)?,

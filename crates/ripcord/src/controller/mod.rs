@@ -4,6 +4,7 @@ mod clearing;
 mod crash;
 pub(crate) mod environment;
 mod executor;
+mod flags_server;
 mod maintenance;
 mod operator;
 mod past;
@@ -125,6 +126,7 @@ impl Controller {
         });
         for environment in controller.environments.values() {
             controller.start_proxy(environment)?;
+            controller.start_flags_server(environment)?;
         }
         Ok(controller)
     }
@@ -171,7 +173,9 @@ impl Controller {
     pub(crate) fn stop_everything(&self) {
         for environment in self.environments.values() {
             let stopped = proxy::proxy_unit(environment).stop().map_err(|error| error.to_string());
+            let flags = flags_server::flags_unit(environment).stop();
             let stopped = stopped
+                .and(flags.map_err(|error| error.to_string()))
                 .and(environment.platform.stop_everything().map_err(|error| error.to_string()));
             if let Err(error) = stopped {
                 terminal::say(&format!("{}: {error}", environment.name));
@@ -184,12 +188,12 @@ impl Controller {
         let config = Config::load(&self.config_path)?;
         let settings = config.environment(Some(environment.name.as_str()))?;
         let before = environment.settings();
-        if (before.listen, before.preview, &before.database)
-            != (settings.listen, settings.preview, &settings.database)
+        if (before.listen, before.preview, &before.database, &before.flags_server)
+            != (settings.listen, settings.preview, &settings.database, &settings.flags_server)
         {
             return Err(Failure::new(
                 Code::RestartNeeded,
-                "listen, preview or database changed in ripcord.toml since the controller started",
+                "listen, preview, database or the serving of flags changed in ripcord.toml since the controller started",
             )
             .hint("restart `ripcord serve`; instances and proxy go on meanwhile"));
         }

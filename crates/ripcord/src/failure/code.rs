@@ -55,6 +55,8 @@ codes! {
     "RC0015" Interrupted Usage "it was interrupted"
     "RC0016" RecordUnreadable Usage "the record of requests cannot be judged"
     "RC0017" UnknownKept Usage "nothing is kept under this number"
+    "RC0019" FlagsNeedKeys Usage "other machines read flags only with a key"
+    "RC0020" FlagsKeys Config "the keys of the flags server cannot be used"
     "RC0101" InvalidReleaseName Usage "this is not the name of a release"
     "RC0102" UnknownRelease Usage "there is no release of this name"
     "RC0103" ArtifactMissing Config "the artifact does not exist"
@@ -111,6 +113,7 @@ codes! {
     "RC0410" PortInUse Unreachable "the address is in use"
     "RC0411" ProxyNotStarted Unreachable "the proxy does not answer"
     "RC0412" DatabaseUnreachable Unreachable "a database does not answer"
+    "RC0414" FlagsNotServed Unreachable "the flags server does not answer"
     "RC0901" Bug Bug "a mistake in Ripcord"
     "RC0902" DemoFailed Bug "something that the demo promises does not hold"
 }
