@@ -38,3 +38,12 @@ pub(crate) fn proxy(quick: bool) -> Result<bool> {
     system::run("cargo", &words)?;
     Ok(true)
 }
+
+/// What flags cost, and how soon a change of them is served and told. The server measures itself
+/// in a process of its own.
+pub(crate) fn flags(quick: bool) -> Result<bool> {
+    let mut words =
+        vec!["run", "--release", "--quiet", "-p", "ripcord-ofrep", "--example", "bench"];
+    words.extend(quick.then_some(["--", "--quick"]).into_iter().flatten());
+    Ok(system::run("cargo", &words).is_ok())
+}

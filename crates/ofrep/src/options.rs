@@ -1,5 +1,6 @@
 //! How one flags server is started, and the limits it keeps while it runs.
 
+use ripcord_flags::BrokenRules;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,8 @@ pub struct Options {
     pub keys: Option<PathBuf>,
     /// The web origins whose pages may read answers; empty means all.
     pub origins: Vec<String>,
+    /// What becomes of a document with rules that cannot be compiled.
+    pub broken_rules: BrokenRules,
     /// Where is said what people should know: a document was refused, a copy not saved.
     pub say: fn(&str),
     /// The limits.

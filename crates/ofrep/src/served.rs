@@ -7,7 +7,7 @@ use crate::memo::{BulkFlags, Memo};
 use crate::shared::now_ms;
 use bytes::Bytes;
 use ripcord_core::model::Digest;
-use ripcord_flags::{Context, Evaluation, EvaluationError, FlagSet, FlagsError};
+use ripcord_flags::{BrokenRules, Context, Evaluation, EvaluationError, FlagSet, FlagsError, Options};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -48,8 +48,13 @@ pub(crate) struct Failed {
 
 impl Served {
     /// Compiles a document; the counts of its predecessor go on.
-    pub(crate) fn build(text: &str, before: Option<&Served>) -> Result<Served, FlagsError> {
-        let set = FlagSet::parse(text)?;
+    pub(crate) fn build(
+        text: &str,
+        broken_rules: BrokenRules,
+        before: Option<&Served>,
+    ) -> Result<Served, FlagsError> {
+        let options = Options { broken_rules, ..Options::default() };
+        let set = FlagSet::parse_with(text, &options)?;
         let flag = |key: &str| Flag {
             fragments: Fragments::default(),
             counts: before.and_then(|before| before.counts(key)).unwrap_or_default(),

@@ -80,8 +80,8 @@ impl Source {
             return;
         }
         let built = text.and_then(|text| {
-            let served = Served::build(&text, before.as_deref()).map_err(|error| error.to_string());
-            served.map(|served| (text, served))
+            let built = Served::build(&text, self.options.broken_rules, before.as_deref());
+            built.map_err(|error| error.to_string()).map(|served| (text, served))
         });
         match built {
             Ok((text, served)) => {
@@ -118,8 +118,8 @@ impl Source {
         let refused = self.shared.refused.load_full();
         let built = saved::load(file).and_then(|copy| {
             let copy = copy.ok_or("there is no copy of an earlier document")?;
-            let served = Served::build(&copy, None).map_err(|error| error.to_string())?;
-            Ok(served.from_copy())
+            let built = Served::build(&copy, self.options.broken_rules, None);
+            Ok(built.map_err(|error| error.to_string())?.from_copy())
         });
         match built {
             Ok(served) => {

@@ -11,7 +11,7 @@ fn document() -> Value {
         "b": {"state": "ENABLED", "variants": {"x": "y"}, "defaultVariant": "x"},
         "c": {"state": "DISABLED", "variants": {"x": 1}, "defaultVariant": "x"},
         "d": {"state": "ENABLED", "variants": {"x": 1}, "defaultVariant": "x",
-            "targeting": "nothing"},
+            "targeting": {"cat": ["nothing"]}},
     }})
 }
 

@@ -47,12 +47,12 @@ pub(crate) fn ask(
     // A server that refuses early does not take all of it.
     drop(stream.write_all(format!("{first} HTTP/1.1\r\n{head}\r\n{body}").as_bytes()));
     let mut stream = BufReader::new(stream);
-    if first.starts_with("HEAD ") { head(&mut stream) } else { read(&mut stream) }
+    if first.starts_with("HEAD ") { read_head(&mut stream) } else { read(&mut stream) }
 }
 
 /// Reads an answer with a known length.
 pub(crate) fn read(stream: &mut impl BufRead) -> Answer {
-    let mut answer = head(stream);
+    let mut answer = read_head(stream);
     let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     if answer.status != 304 {
@@ -62,7 +62,7 @@ pub(crate) fn read(stream: &mut impl BufRead) -> Answer {
     answer
 }
 
-fn head(stream: &mut impl BufRead) -> Answer {
+fn read_head(stream: &mut impl BufRead) -> Answer {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();

@@ -67,6 +67,7 @@ fn without_keys_other_machines_are_not_served() {
         listen: ([0, 0, 0, 0], 0).into(),
         keys: None,
         origins: Vec::new(),
+        broken_rules: ripcord_flags::BrokenRules::Refuse,
         say: |_| {},
         limits: ripcord_ofrep::Limits::default(),
     };

@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
+#[path = "../../../flags/tests/conformance/runner/mod.rs"]
+mod runner;
+
 mod bulk;
 mod client;
+mod conformance;
 mod keys;
 mod limits;
 mod pages;
@@ -13,3 +17,4 @@ mod single;
 mod site;
 mod status;
 mod stream;
+mod unmodified;

@@ -1,6 +1,7 @@
 //! A flags server in a process of its own, over a directory of its own.
 
 use crate::client::{self, Answer, PATIENCE};
+use ripcord_flags::BrokenRules;
 use ripcord_ofrep::{Limits, Options};
 use serde_json::{Value, json};
 use std::fs;
@@ -24,6 +25,8 @@ pub(crate) struct Site {
 #[derive(Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Wish {
     pub(crate) keys: bool,
+    /// The port, where it has to be the same after a restart.
+    pub(crate) port: Option<u16>,
     pub(crate) origins: Vec<String>,
     pub(crate) streams_max: Option<usize>,
     pub(crate) heartbeat_ms: Option<u64>,
@@ -33,6 +36,8 @@ pub(crate) struct Wish {
     pub(crate) rate_max: Option<u32>,
     pub(crate) rate_pause_ms: Option<u64>,
     pub(crate) body_bytes_max: Option<usize>,
+    /// Serve documents with rules that cannot be compiled.
+    pub(crate) lenient: bool,
 }
 
 impl Site {
@@ -172,9 +177,10 @@ fn options(folder: &Path) -> Options {
     };
     Options {
         file: folder.join("flags.json"),
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        listen: SocketAddr::from(([127, 0, 0, 1], wish.port.unwrap_or(0))),
         keys: wish.keys.then(|| folder.join("keys")),
         origins: wish.origins,
+        broken_rules: if wish.lenient { BrokenRules::Serve } else { BrokenRules::Refuse },
         say: |line| eprintln!("{line}"),
         limits,
     }

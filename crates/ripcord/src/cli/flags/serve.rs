@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::failure::{Code, Failure};
 use crate::terminal;
 use crate::world::Layout;
+use ripcord_flags::BrokenRules;
 use ripcord_ofrep::{Limits, OfrepError, Options};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,6 +30,10 @@ pub(crate) struct Args {
     /// Let pages of this origin read answers; can be repeated [default: all origins]
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
+    /// Serve a document although rules in it cannot be compiled; flags with such rules answer with
+    /// an error then, and the others as usual
+    #[arg(long)]
+    lenient: bool,
     /// The most requests per second of one client; 429 beyond it, except after a change
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
@@ -44,6 +49,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         listen: args.listen,
         keys: args.keys,
         origins: args.origins,
+        broken_rules: if args.lenient { BrokenRules::Serve } else { BrokenRules::Refuse },
         say: terminal::say,
         limits: Limits { rate_max: args.rate, ..Limits::default() },
     };
