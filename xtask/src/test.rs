@@ -58,9 +58,8 @@ pub(crate) fn run(install: Install) -> Result<bool> {
 }
 
 fn provide(install: Install) -> Result<()> {
-    let there = |program: &str| {
-        system::has(program) || beside_its_version(program) || is_module(program)
-    };
+    let there =
+        |program: &str| system::has(program) || beside_its_version(program) || is_module(program);
     let missing: Vec<&str> =
         NEEDS.iter().filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {

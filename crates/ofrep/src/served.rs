@@ -7,7 +7,9 @@ use crate::memo::{BulkFlags, Memo};
 use crate::shared::now_ms;
 use bytes::Bytes;
 use ripcord_core::model::Digest;
-use ripcord_flags::{BrokenRules, Context, Evaluation, EvaluationError, FlagSet, FlagsError, Options};
+use ripcord_flags::{
+    BrokenRules, Context, Evaluation, EvaluationError, FlagSet, FlagsError, Options,
+};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};

@@ -16,7 +16,12 @@ pub(crate) fn measure(quick: bool) -> Vec<Row> {
     let rounds = if quick { 10 } else { 40 };
     let (off, told) = (served(rounds), streams(rounds));
     vec![
-        Row::new("a switch of 350 flags served, p99", quantile(&off, 0.99), "ms", Bar::AtMost(50.0)),
+        Row::new(
+            "a switch of 350 flags served, p99",
+            quantile(&off, 0.99),
+            "ms",
+            Bar::AtMost(50.0),
+        ),
         Row::new("a switch of 350 flags served, median", quantile(&off, 0.5), "ms", Bar::None),
         Row::new(
             "1,000 open pages told, the last of them, p99",
@@ -54,7 +59,7 @@ fn streams(rounds: usize) -> Vec<f64> {
             .spawn(move || {
                 for line in lines.lines().map_while(Result::ok) {
                     if line.starts_with("data: ") {
-                        drop(sender.send(()));
+                        let _ = sender.send(());
                     }
                 }
             })

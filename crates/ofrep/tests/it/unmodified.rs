@@ -100,9 +100,7 @@ fn installed() -> PathBuf {
 }
 
 fn document() -> Value {
-    let flag = |variants: Value, default: &str| {
-        json!({"state": "ENABLED", "variants": variants, "defaultVariant": default})
-    };
+    let flag = |variants: Value, default: &str| json!({"state": "ENABLED", "variants": variants, "defaultVariant": default});
     json!({"flags": {
         "switch": flag(json!({"on": true, "off": false}), "on"),
         "text": flag(json!({"a": "x \"y\" é"}), "a"),
