@@ -124,7 +124,9 @@ fn types_and_errors(kind: Kind) {
     client.check("boolean", "switch", &json!(false), &json!(true), "STATIC");
     client.check("string", "text", &json!(""), &json!("x \"y\" é"), "STATIC");
     client.check("integer", "whole", &json!(1), &json!(10), "STATIC");
-    client.check("float", "float", &json!(1.5), &json!(10.0), "STATIC");
+    // In JavaScript there is one kind of number, and it prints ten as 10.
+    let ten = if kind == Kind::Python { json!(10.0) } else { json!(10) };
+    client.check("float", "float", &json!(1.5), &ten, "STATIC");
     client.check("object", "object", &json!({}), &json!({"x": [1, {"y": null}]}), "STATIC");
     client.check("boolean", "staff", &json!(true), &json!(false), "DEFAULT");
     client.check("boolean", "missing", &json!(true), &json!(true), "FLAG_NOT_FOUND");
