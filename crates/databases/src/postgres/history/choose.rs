@@ -61,6 +61,12 @@ pub enum Hindrance {
         /// Which.
         version: String,
     },
+    /// A run is not through yet.
+    #[error("version {version} did not get through yet")]
+    Unfinished {
+        /// Which.
+        version: String,
+    },
     /// A file is not what was applied, and the tool would refuse it.
     #[error("version {version} was changed after it was applied")]
     Changed {
@@ -138,6 +144,9 @@ pub fn to_take_back(
     runs: &[Ran],
     back: Back<'_>,
 ) -> Result<Vec<i64>, Hindrance> {
+    if let Some(one) = standings.iter().find(|one| one.stand == Stand::Unfinished) {
+        return Err(Hindrance::Unfinished { version: one.version.clone() });
+    }
     let mut latest: Vec<&Ran> = runs.iter().collect();
     latest.sort_by_key(|ran| std::cmp::Reverse((ran.undoing, ran.id)));
     let after = |version: &str, than: Option<usize>| {
@@ -327,6 +336,8 @@ mod tests {
         assert_eq!(down(words, "1=1 2=R 3=2", Back::To("1")), "[3]");
         assert_eq!(down(words, "1=1 2=3 3=2", Back::To("2")), "[2]");
         assert_eq!(down("1a 2h", "1=1 2=2h", Back::Steps(1)), "[2]");
+        let unfinished = "version 2 did not get through yet";
+        assert_eq!(down("1a 2u", "1=1", Back::Steps(1)), unfinished);
         assert_eq!(down(words, runs, Back::To("9")), "no migration here has the version 9");
         assert_eq!(down("1a 2m", "1=1 2=2", Back::To("1")), "[2]");
     }

@@ -1,15 +1,20 @@
 //! `ripcord db …`: verbs on databases and migrations that need no controller and no `ripcord.toml`.
 
 mod attach;
+mod conditions;
+mod crash;
 mod detach;
 mod diff;
+mod down;
 mod folder;
 mod kept;
 mod place;
 mod review;
 mod snapshot;
 mod status;
+mod tell;
 mod trouble;
+mod up;
 
 use crate::cli::context::Context;
 use crate::failure::Failure;
@@ -29,6 +34,8 @@ enum Verb {
     Snapshot(snapshot::Args),
     Diff(diff::Args),
     Status(status::Args),
+    Up(up::Args),
+    Down(down::Args),
     Attach(attach::Args),
     Kept(kept::Args),
     Detach(detach::Args),
@@ -40,6 +47,8 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Snapshot(args) => snapshot::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Status(args) => status::run(&args, context),
+        Verb::Up(args) => up::run(&args, context),
+        Verb::Down(args) => down::run(&args, context),
         Verb::Attach(args) => attach::run(&args, context),
         Verb::Kept(args) => kept::run(&args, context),
         Verb::Detach(args) => detach::run(&args, context),
