@@ -10,6 +10,7 @@ mod folder;
 mod kept;
 mod place;
 mod review;
+mod score;
 mod snapshot;
 mod status;
 mod tell;
@@ -39,6 +40,7 @@ enum Verb {
     Attach(attach::Args),
     Kept(kept::Args),
     Detach(detach::Args),
+    Score(score::Args),
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
@@ -52,5 +54,6 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Attach(args) => attach::run(&args, context),
         Verb::Kept(args) => kept::run(&args, context),
         Verb::Detach(args) => detach::run(&args, context),
+        Verb::Score(args) => score::run(&args, context),
     }
 }
