@@ -29,5 +29,6 @@ const ABOUT: &str = "kept data";
 
 /// Whether two expressions of one type are the same to the bit; NULL is the same as NULL.
 fn same(one: &str, other: &str) -> String {
-    format!("ROW({one}) OPERATOR(pg_catalog.*=) ROW({other})")
+    // Without the cast it would be read as a comparison of column with column.
+    format!("(ROW({one})::record OPERATOR(pg_catalog.*=) ROW({other})::record)")
 }
