@@ -27,6 +27,8 @@ pub struct Ran {
     pub kind: MigrationKind,
     /// Whether it is being taken back already.
     pub undoing: bool,
+    /// Whether a script that takes it back was stored with it.
+    pub has_down: bool,
 }
 
 /// What may be passed over by choice.
@@ -314,7 +316,14 @@ mod tests {
             };
             let undoing = version.ends_with('h');
             let version = version.trim_end_matches('h').to_owned();
-            Ran { id: id.parse().unwrap(), version, name: String::new(), kind, undoing }
+            Ran {
+                id: id.parse().unwrap(),
+                version,
+                name: String::new(),
+                kind,
+                undoing,
+                has_down: true,
+            }
         };
         let runs: Vec<Ran> = runs.split(' ').filter(|word| !word.is_empty()).map(ran).collect();
         match to_take_back(&standings(words), &runs, back) {

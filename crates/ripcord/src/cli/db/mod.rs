@@ -9,6 +9,7 @@ mod down;
 mod folder;
 mod kept;
 mod place;
+mod plan;
 mod review;
 mod score;
 mod snapshot;
@@ -22,7 +23,7 @@ use crate::failure::Failure;
 use clap::Subcommand;
 use std::process::ExitCode;
 
-/// Look at databases and migrations; needs no controller and no configuration
+/// Look at databases and migrate them; needs no controller and no configuration
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -35,6 +36,7 @@ enum Verb {
     Snapshot(snapshot::Args),
     Diff(diff::Args),
     Status(status::Args),
+    Plan(plan::Args),
     Up(up::Args),
     Down(down::Args),
     Attach(attach::Args),
@@ -49,6 +51,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Snapshot(args) => snapshot::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Status(args) => status::run(&args, context),
+        Verb::Plan(args) => plan::run(&args, context),
         Verb::Up(args) => up::run(&args, context),
         Verb::Down(args) => down::run(&args, context),
         Verb::Attach(args) => attach::run(&args, context),
