@@ -87,6 +87,14 @@ impl FlagsError {
         }
     }
 
+    /// The same as a problem, at the beginning of the text where it has no place.
+    pub(crate) fn into_problem(self, text: &str) -> Problem {
+        match self {
+            FlagsError::Wrong(problem) => *problem,
+            other => Problem::new(text, &(0..0), other.to_string()),
+        }
+    }
+
     pub(crate) fn refused(flag: &str, why: impl Into<String>) -> FlagsError {
         FlagsError::Refused { flag: flag.to_owned(), why: why.into() }
     }

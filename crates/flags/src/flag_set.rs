@@ -7,6 +7,7 @@ use crate::evaluation::{Evaluation, EvaluationError, Reason};
 use crate::form::{FlagForm, FlagState, Form, Source};
 use crate::logic::{Bucketing, Evaluators, Rule, Run, Value, compile};
 use crate::text::{Kind, Member, quote};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A compiled set of flags.
@@ -165,6 +166,19 @@ impl FlagSet {
             Rules::None | Rules::Broken(_) => None,
         });
         flags.chain(&self.evaluators).any(Rule::uses_time)
+    }
+
+    /// The paths of the attributes by which a flag splits users.
+    pub(crate) fn split_by(&self, key: &str) -> BTreeSet<Box<[Box<str>]>> {
+        let mut paths = BTreeSet::new();
+        let flag = self.position(key).map(|at| &self.flags[at].rules);
+        let own = match flag {
+            Some(Rules::Some(rule)) => Some(rule),
+            _ => None,
+        };
+        // Shared rules are few; which of them the flag uses does not matter here.
+        own.into_iter().chain(&self.evaluators).for_each(|rule| rule.split_by(&mut paths));
+        paths
     }
 
     /// The rules that could not be compiled; none, unless they were to be served.
