@@ -2,7 +2,7 @@
 //! locks. It knows no revisions, releases or clients.
 
 use crate::context::Context;
-use crate::error::{FlagsError, Problem};
+use crate::error::{FlagsError, PROBLEMS_MAX, Problem};
 use crate::evaluation::{Evaluation, EvaluationError, Reason};
 use crate::form::{FlagForm, FlagState, Form, Source};
 use crate::logic::{Bucketing, Evaluators, Rule, Run, Value, compile};
@@ -82,7 +82,7 @@ impl FlagSet {
         let source = Source::parse(text.to_owned())?;
         let form = source.form()?;
         let pinned = pinned(&form, &source.text)?;
-        let (evaluators, mut problems) = Evaluators::compile(form.evaluators, &source.text);
+        let (evaluators, mut faults) = Evaluators::compile(form.evaluators, &source.text);
         let shared: Arc<str> = merged(&[], form.metadata, &source.text).into();
         let mut flags = Vec::with_capacity(form.flags.len());
         for flag in &form.flags {
@@ -90,14 +90,16 @@ impl FlagSet {
             let rules = match compiled {
                 None => Rules::None,
                 Some(Ok(compiled)) => Rules::Some(compiled.rule),
-                Some(Err(problem)) => {
-                    let why = problem.to_string();
-                    problems.push(problem);
+                Some(Err(fault)) => {
+                    let why = fault.what.clone();
+                    faults.push(fault);
                     Rules::Broken(why)
                 }
             };
             flags.push(Flag::new(flag, rules, &form, &shared, &source.text));
         }
+        let told = faults.iter().take(PROBLEMS_MAX);
+        let mut problems: Vec<Problem> = told.map(|fault| fault.problem(&source.text)).collect();
         if options.broken_rules == BrokenRules::Refuse && !problems.is_empty() {
             return Err(problems.swap_remove(0).into());
         }

@@ -1,10 +1,11 @@
 //! flagd's published schema, as code: what its editors and other tools refuse. Narrower than what
 //! can be evaluated: shares inside shares are understood by every evaluator and not by the schema.
 
-use crate::error::Problem;
+use crate::error::{PROBLEMS_MAX, Problem};
 use crate::form::Source;
 use crate::logic::{Operator, VERSION_OPERATORS, is_strict_version};
 use crate::text::{Kind, Member, Node};
+use std::ops::Range;
 
 /// Which of the published schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,8 @@ pub enum Schema {
     Targeting,
 }
 
-/// What a schema finds wrong in a text; nothing, where it agrees.
+/// What a schema finds wrong in a text, of very many things the first ones; nothing, where it
+/// agrees.
 pub fn check_schema(text: &str, schema: Schema) -> Vec<Problem> {
     let source = match Source::parse(text.to_owned()) {
         Ok(source) => source,
@@ -61,7 +63,13 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn wrong(&mut self, node: &Node, what: &str) {
-        self.problems.push(Problem::new(self.text, &node.span(), what));
+        self.add(&node.span(), what);
+    }
+
+    fn add(&mut self, span: &Range<usize>, what: &str) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(Problem::new(self.text, span, what));
+        }
     }
 
     /// Rules at the top: an operation, or nothing.
@@ -103,8 +111,7 @@ impl Checker<'_> {
         let Some(operator) = Operator::of(&member.key).filter(|_| &*member.key != "?:") else {
             let span = member.key_start..member.key_end;
             let what = format!("the schema knows no operator `{}`", member.key);
-            self.problems.push(Problem::new(self.text, &span, what));
-            return;
+            return self.add(&span, &what);
         };
         let unary = matches!(operator, Operator::Not | Operator::Truth);
         let Some(arguments) = member.value.elements() else {

@@ -7,21 +7,21 @@ mod time;
 pub use finding::{Finding, Known, Severity};
 
 use crate::document::Document;
-use crate::error::Problem;
+use crate::error::{Fault, PROBLEMS_MAX};
 use crate::form::{FlagForm, FlagState};
 use crate::logic::{Evaluators, Rule, compile};
 use crate::schema::{Schema, check_schema};
 use crate::text::Node;
 use outcome::Outcomes;
 
-/// Everything that is worth a look, in the order of the document.
+/// What is worth a look, in the order of the document; of very many things the first ones.
 pub fn lint(document: &Document, known: &Known) -> Vec<Finding> {
     let form = document.form();
     let text = document.text();
-    let (evaluators, problems) = Evaluators::compile(form.evaluators, text);
+    let (evaluators, faults) = Evaluators::compile(form.evaluators, text);
     let mut linter = Linter { text, known, evaluators: &evaluators, found: Vec::new() };
-    for problem in problems {
-        linter.found.push(Finding { severity: Severity::Error, flag: None, problem });
+    for fault in faults {
+        linter.add(Severity::Error, None, &fault);
     }
     for flag in &form.flags {
         linter.flag(flag);
@@ -59,8 +59,14 @@ impl Linter<'_> {
         what: String,
         hint: &str,
     ) {
-        let problem = Problem::new(self.text, &node.span(), what).hint(hint);
-        self.found.push(Finding { severity, flag: Some(flag.key.to_owned()), problem });
+        self.add(severity, Some(flag), &Fault::new(node.span(), what).hint(hint));
+    }
+
+    fn add(&mut self, severity: Severity, flag: Option<&FlagForm<'_>>, fault: &Fault) {
+        if self.found.len() < PROBLEMS_MAX {
+            let flag = flag.map(|flag| flag.key.to_owned());
+            self.found.push(Finding { severity, flag, problem: fault.problem(self.text) });
+        }
     }
 
     fn flag(&mut self, flag: &FlagForm<'_>) {
@@ -118,10 +124,7 @@ impl Linter<'_> {
         }
         match compile(rules, self.text, self.evaluators) {
             Ok(compiled) => self.rules(flag, rules, &compiled.rule),
-            Err(problem) => {
-                let flag = Some(key.to_owned());
-                self.found.push(Finding { severity: Severity::Error, flag, problem });
-            }
+            Err(fault) => self.add(Severity::Error, Some(flag), &fault),
         }
     }
 
