@@ -88,6 +88,7 @@ enum Verb {
     Rollback(rollback::Args),
     Maintenance(maintenance::Args),
     Db(db::Args),
+    Flags(flags::Args),
     Judge(judge::Args),
     Flags(flags::Args),
     Ledger(ledger::Args),

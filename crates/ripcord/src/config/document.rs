@@ -7,7 +7,9 @@ use crate::config::quantity::{
 };
 use crate::config::source::Metrics;
 use crate::config::step::{Keep, Step, Sticky};
-use crate::config::text::{AnyPath, Command, InnerPath, Name, UrlPath, VariableName, Words};
+use crate::config::text::{
+    AnyPath, Command, FlagKey, InnerPath, Name, UrlPath, VariableName, Words,
+};
 use crate::config::variable::{Secret, Variable};
 use ripcord_core::model::Authority;
 use schemars::JsonSchema;
@@ -139,6 +141,22 @@ pub(crate) struct Flags {
     /// The flags document, in the format of flagd. Since 0.1.
     #[schemars(with = "InnerPath")]
     pub(crate) file: Spanned<InnerPath>,
+    /// The flags that come with this release, by key: a rollback from it turns them off before
+    /// anything else. Since 0.3.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<FlagKey, FlagOfRelease>")]
+    pub(crate) release: BTreeMap<FlagKey, Spanned<FlagOfRelease>>,
+}
+
+/// A flag that comes with this release.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FlagOfRelease {
+    /// What a deploy makes it: "on", "off", a variant, or a share of the users such as "25%".
+    /// Default: what the document says. Since 0.3.
+    pub(crate) want: Option<Words>,
+    /// The version of the migration without which it must not be on. Since 0.3.
+    pub(crate) requires_schema: Option<u64>,
 }
 
 /// A piece of infrastructure that changes with releases.

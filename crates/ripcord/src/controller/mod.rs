@@ -4,6 +4,8 @@ mod clearing;
 mod crash;
 pub(crate) mod environment;
 mod executor;
+mod flag_plans;
+mod flags;
 mod flags_server;
 mod maintenance;
 mod operator;
@@ -16,12 +18,13 @@ mod releases;
 mod status;
 mod template;
 
+pub(crate) use flags::{FlagAnswer, FlagRequest, FlagsView, RevisionView};
 pub(crate) use operator::{Request, Verb};
 pub(crate) use planning::Wish;
 pub(crate) use status::{Operation, Phase, Status};
 
 use crate::config::Config;
-use crate::controller::crash::CrashPoint;
+use crate::controller::crash::{CrashPoint, Plugged};
 use crate::controller::environment::EnvironmentControl;
 use crate::controller::registry::Registry;
 use crate::failure::{Code, Failure};
@@ -46,7 +49,7 @@ pub(crate) const FREE_BYTES_MIN: u64 = 32 << 20;
 /// One running controller.
 pub(crate) struct Controller {
     pub(crate) layout: Layout,
-    pub(crate) ledger: SqliteLedger,
+    pub(crate) ledger: Arc<SqliteLedger>,
     pub(crate) store: Store,
     pub(crate) registry: Registry,
     pub(crate) environments: BTreeMap<EnvironmentName, Arc<EnvironmentControl>>,
@@ -56,7 +59,7 @@ pub(crate) struct Controller {
     /// The pasts of environments that the configuration does not name any more.
     elsewhere: BTreeMap<EnvironmentName, History>,
     config_path: PathBuf,
-    crash: CrashPoint,
+    crash: Arc<CrashPoint>,
     program: OsString,
     numbering: Mutex<()>,
     fatal: Mutex<Option<String>>,
@@ -84,7 +87,7 @@ impl Controller {
         let version = env!("CARGO_PKG_VERSION");
         let options =
             OpenOptions { takeover: opening.takeover, ..OpenOptions::new(version, Timestamp::now) };
-        let ledger = SqliteLedger::open(&opening.state, options)?;
+        let ledger = Arc::new(SqliteLedger::open(&opening.state, options)?);
         let store = Store::open(layout.root())?;
         let registry = Registry::default();
         let entries = ledger.all_entries(0)?;
@@ -94,6 +97,7 @@ impl Controller {
                 store.note_cleared(releases);
             }
         }
+        let crash = Arc::new(CrashPoint::from_environment());
         let mut environments = BTreeMap::new();
         for settings in config.environments()? {
             let environment = EnvironmentControl::new(
@@ -103,6 +107,7 @@ impl Controller {
                 &registry,
                 &store,
                 &opening.program,
+                Arc::new(Plugged { ledger: Arc::clone(&ledger), point: Arc::clone(&crash) }),
             );
             environment.metrics.set(sources(&config)?);
             environments.insert(environment.name.clone(), Arc::new(environment));
@@ -118,13 +123,14 @@ impl Controller {
             // The last controller may not have come to it.
             clearing_due: AtomicBool::new(true),
             config_path: opening.config.clone(),
-            crash: CrashPoint::from_environment(),
+            crash,
             program: opening.program.clone(),
             numbering: Mutex::new(()),
             fatal: Mutex::new(None),
             problems: Mutex::new(BTreeMap::new()),
         });
         for environment in controller.environments.values() {
+            controller.take_up_flags(environment)?;
             controller.start_proxy(environment)?;
             controller.start_flags_server(environment)?;
         }
