@@ -100,9 +100,7 @@ impl fmt::Display for Effect {
             Effect::EnsureTraffic { state, .. } => write!(f, "{state}"),
             Effect::EnsureFlags { document: Some(digest) } => write!(f, "flags {}", digest.short()),
             Effect::EnsureFlags { document: None } => f.write_str("no flags"),
-            Effect::EnsureFlagChange(change) if change.undoes => {
-                f.write_str("flags as before")
-            }
+            Effect::EnsureFlagChange(change) if change.undoes => f.write_str("flags as before"),
             Effect::EnsureFlagChange(FlagChange {
                 source: FlagSource::Deploy, release, ..
             }) => {

@@ -90,7 +90,6 @@ enum Verb {
     Db(db::Args),
     Flags(flags::Args),
     Judge(judge::Args),
-    Flags(flags::Args),
     Ledger(ledger::Args),
     #[command(hide = true)]
     Instance(hidden::Instance),
