@@ -8,7 +8,6 @@ mod config;
 mod controller;
 mod demo;
 mod failure;
-mod flags;
 mod init;
 mod store;
 mod terminal;

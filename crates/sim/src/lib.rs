@@ -8,7 +8,6 @@ mod clients;
 pub mod controller;
 mod database;
 pub mod fault;
-mod flags;
 mod fleet;
 pub mod journey;
 pub mod lab;

@@ -2,7 +2,6 @@
 //! changed.
 
 use crate::analysis::{Alarm, Reference, Sample, Tick};
-use crate::flag::FlagRevision;
 use crate::model::ids::Millis;
 use crate::model::{Digest, Release, ReleaseId, StepId};
 use crate::plan::Plan;
@@ -116,11 +115,6 @@ pub enum Event {
     Pruned {
         /// The releases that can no longer be targets, unless they are frozen again.
         releases: Vec<ReleaseId>,
-    },
-    /// The flags of an environment changed.
-    FlagsRevised {
-        /// The whole revision.
-        revision: Box<FlagRevision>,
     },
     /// A controller took over.
     ControllerStarted {

@@ -4,7 +4,7 @@
 //! Nothing here begins or ends a transaction; whoever calls it does, and is asked under which
 //! settings.
 
-use crate::postgres::catalogue::{Catalogue, Name};
+use crate::postgres::catalogue::{Catalogue, Name, Object};
 use crate::postgres::connection::Connection;
 use crate::postgres::diff::diff;
 use crate::postgres::inverse::{Sql, WayBack, way_back};
@@ -12,12 +12,12 @@ use crate::postgres::keep::{Keeper, Retyping};
 use crate::postgres::kind::Kind;
 use crate::postgres::outcome::{Conflict, Outcome};
 use crate::postgres::own::{Delta, Kept, KeptItem};
-use crate::postgres::snapshot::{Scope, snapshot_here};
+use crate::postgres::snapshot::{Identities, Scope, snapshot_here};
 use crate::postgres::terms::Terms;
 use crate::postgres::trouble::PostgresError;
 use crate::postgres::undo::{
     Manner, Marked, Net, Rebuild, Rows, Side, Values, count_conflicts, mark_values, net, quietly,
-    rename_back, rows, set_position, values, wanted_rebuilds,
+    rename_back, rows, run_converting, set_position, to_rename, values, wanted_rebuilds,
 };
 use crate::sql::literal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,8 @@ pub(crate) struct Back<'a> {
     pub(crate) target: &'a Catalogue,
     /// What the run set aside, in the order in which it did.
     pub(crate) pieces: &'a [Kept],
+    /// Which object had which number before any script ran.
+    numbers: &'a Identities,
     nets: Vec<Net>,
     marked: BTreeMap<i64, Marked>,
 }
@@ -42,16 +44,21 @@ impl<'a> Back<'a> {
         connection: &mut Connection,
         delta: &'a Delta,
         target: &'a Catalogue,
-        now: &Catalogue,
+        (now, numbers): (&Catalogue, &'a Identities),
         pieces: &'a [Kept],
     ) -> Result<Back<'a>, PostgresError> {
         let side = Side { catalogue: now, delta, before: false };
+        lock(connection, side, pieces)?;
         let mut nets = nets(connection, pieces)?;
         for one in &mut nets {
             let emptied = pieces.iter().any(|piece| {
-                piece.relation == one.relation() && matches!(piece.item, KeptItem::Rows { .. })
+                piece.ordinal > one.ordinal
+                    && piece.relation == one.relation()
+                    && matches!(piece.item, KeptItem::Rows { .. })
             });
-            one.mark(connection, side, emptied)?;
+            if !emptied {
+                one.mark(connection, side)?;
+            }
         }
         let mut marked = BTreeMap::new();
         for piece in pieces {
@@ -61,7 +68,7 @@ impl<'a> Back<'a> {
                 marked.insert(piece.id, mark);
             }
         }
-        Ok(Back { delta, target, pieces, nets, marked })
+        Ok(Back { delta, target, pieces, numbers, nets, marked })
     }
 
     /// Makes the schema what it is to become, and puts everything back. `ran` when a script has
@@ -75,14 +82,15 @@ impl<'a> Back<'a> {
         ran: bool,
         outcome: &mut Outcome,
     ) -> Result<(), PostgresError> {
-        let (now, _) = snapshot_here(connection, &Scope::default())?;
-        let aside = rename_back(connection, self.delta, &now, self.target)?;
+        let (now, numbers) = snapshot_here(connection, &Scope::default())?;
+        let renamed = to_rename(self.delta, self.numbers, &numbers);
+        let aside = rename_back(connection, &renamed, &self.delta.labels, &now, self.target)?;
         let (now, _) = snapshot_here(connection, &Scope::default())?;
         if !ran {
             // Values that only fit what is now go before the schema does.
             self.quiet(connection, &now, outcome, |back, connection, side, _| {
-                for net in &back.nets {
-                    net.delete(connection, side, false)?;
+                for net in back.nets.iter().filter(|net| !net.waits()) {
+                    net.delete(connection, side)?;
                     net.update(connection, side)?;
                 }
                 Ok(())
@@ -104,9 +112,13 @@ impl<'a> Back<'a> {
         for (number, table) in rebuilt.iter().enumerate() {
             fills.push(Rebuild::set_aside(connection, side, &table.name, number)?);
         }
-        for statement in way.inverse.statements.iter().filter(|statement| !statement.late) {
-            run(connection, statement)?;
+        let (late, early): (Vec<Sql>, Vec<Sql>) =
+            way.inverse.statements.into_iter().partition(|statement| statement.late);
+        let mut demands = Vec::new();
+        for statement in &early {
+            demands.extend(run_converting(connection, statement, self.target)?);
         }
+        demands.extend(late);
         for retyping in retypings {
             retyping.after(keeper, connection)?;
         }
@@ -118,7 +130,7 @@ impl<'a> Back<'a> {
             }
             back.put_back(connection, side, &own, outcome)
         })?;
-        self.late(connection, &way, outcome)?;
+        self.late(connection, &demands, outcome)?;
         for net in self.nets {
             outcome.conflicts.extend(net.conflicts(connection)?);
             net.finish(connection)?;
@@ -164,6 +176,7 @@ impl<'a> Back<'a> {
             match name.kind {
                 Kind::Table if !object.facts.contains_key("partition_key") => {
                     if let Some(oid) = number(connection, &name.name)? {
+                        keeper.lock(connection, oid)?;
                         keeper.rows(connection, oid, true)?;
                     }
                 }
@@ -181,6 +194,7 @@ impl<'a> Back<'a> {
             }
         }
         for (oid, columns) in gone {
+            keeper.lock(connection, oid)?;
             keeper.values(connection, oid, &columns)?;
         }
         let mut retypings = Vec::new();
@@ -227,42 +241,43 @@ impl<'a> Back<'a> {
         for piece in again {
             self.restore(connection, side, piece, outcome, true)?;
         }
-        let mut waiting: Vec<&Kept> = self.pieces.iter().rev().collect();
+        let mut waiting: Vec<Unit<'_>> = self.pieces.iter().map(Unit::Piece).collect();
+        waiting.extend(self.nets.iter().map(Unit::Net));
+        waiting.sort_by_key(|unit| std::cmp::Reverse(unit.ordinal()));
         for _ in 0..PASSES_MAX {
-            let mut held = Vec::new();
-            for piece in waiting {
-                if !attempt(connection, |c| self.restore(c, side, piece, outcome, false))? {
-                    held.push(piece);
+            let (mut held, mut blocked) = (Vec::new(), BTreeSet::new());
+            for unit in waiting {
+                // Of one table everything is taken back in order.
+                let free = !blocked.contains(unit.relation());
+                if !free || !attempt(connection, |c| self.unit(c, side, unit, outcome))? {
+                    blocked.insert(unit.relation());
+                    held.push(unit);
                 }
             }
             waiting = held;
             if waiting.is_empty() {
-                break;
+                return Ok(());
             }
         }
-        for piece in waiting {
-            // The last word of the server says what is in the way.
-            self.restore(connection, side, piece, outcome, false)?;
-        }
-        let mut nets: Vec<&Net> = self.nets.iter().collect();
-        for _ in 0..PASSES_MAX {
-            let mut held = Vec::new();
-            for net in nets {
-                let back = |c: &mut Connection| {
-                    net.delete(c, side, true)?;
-                    net.insert(c, side)?;
-                    net.update(c, side).map(|_| ())
-                };
-                if !attempt(connection, back)? {
-                    held.push(net);
-                }
+        // The last word of the server says what is in the way.
+        waiting.into_iter().try_for_each(|unit| self.unit(connection, side, unit, outcome))
+    }
+
+    fn unit(
+        &self,
+        connection: &mut Connection,
+        side: Side<'_>,
+        unit: Unit<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<(), PostgresError> {
+        match unit {
+            Unit::Piece(piece) => self.restore(connection, side, piece, outcome, false),
+            Unit::Net(net) => {
+                net.delete(connection, side)?;
+                net.insert(connection, side)?;
+                net.update(connection, side).map(|_| ())
             }
-            nets = held;
         }
-        for net in nets {
-            net.insert(connection, side)?;
-        }
-        Ok(())
     }
 
     fn restore(
@@ -315,11 +330,11 @@ impl<'a> Back<'a> {
     fn late(
         &self,
         connection: &mut Connection,
-        way: &WayBack,
+        statements: &[Sql],
         outcome: &mut Outcome,
     ) -> Result<(), PostgresError> {
         let mut conflicts = Vec::new();
-        for statement in way.inverse.statements.iter().filter(|statement| statement.late) {
+        for statement in statements {
             connection.run(ABOUT, "SAVEPOINT ripcord_late")?;
             let failed = match run(connection, statement) {
                 Ok(()) => {
@@ -359,6 +374,47 @@ impl<'a> Back<'a> {
                 list.join("; ")
             ),
         })
+    }
+}
+
+/// From here on nobody writes to what is put back, so that what was looked at stays as it is. What
+/// is to change its shape is locked as that will need; a weaker lock would have to be raised.
+fn lock(connection: &mut Connection, side: Side<'_>, pieces: &[Kept]) -> Result<(), PostgresError> {
+    let tables: BTreeSet<String> =
+        pieces.iter().filter_map(|piece| side.table(&piece.relation)).collect();
+    for table in tables {
+        let shaped = side.delta.objects.iter().any(|one| {
+            let of = |object: &Option<Object>| {
+                object.as_ref().is_some_and(|object| object.of.as_ref() == Some(&table))
+            };
+            one.name.name == table || of(&one.before) || of(&one.after)
+        });
+        let mode = if shaped { "ACCESS EXCLUSIVE" } else { "SHARE ROW EXCLUSIVE" };
+        connection.run("lock", &format!("LOCK TABLE {table} IN {mode} MODE"))?;
+    }
+    Ok(())
+}
+
+/// What is put back as one.
+#[derive(Clone, Copy)]
+enum Unit<'a> {
+    Piece(&'a Kept),
+    Net(&'a Net),
+}
+
+impl<'a> Unit<'a> {
+    fn ordinal(self) -> i32 {
+        match self {
+            Unit::Piece(piece) => piece.ordinal,
+            Unit::Net(net) => net.ordinal,
+        }
+    }
+
+    fn relation(self) -> &'a str {
+        match self {
+            Unit::Piece(piece) => &piece.relation,
+            Unit::Net(net) => net.relation(),
+        }
     }
 }
 
@@ -403,8 +459,17 @@ fn nets(connection: &mut Connection, pieces: &[Kept]) -> Result<Vec<Net>, Postgr
         if done.contains(&piece.id) {
             continue;
         }
+        // What was noted before the table was emptied is another story.
+        let emptied = pieces.iter().filter(|other| {
+            other.relation == piece.relation
+                && other.ordinal < piece.ordinal
+                && matches!(other.item, KeptItem::Rows { .. })
+        });
+        let from = emptied.map(|other| other.ordinal).max().unwrap_or(0);
         let alike = pieces.iter().filter(|other| {
-            let same = matches!(&other.item, KeptItem::Changes { key: k, columns: c, .. }
+            let same = other.ordinal > from
+                && other.ordinal <= piece.ordinal
+                && matches!(&other.item, KeptItem::Changes { key: k, columns: c, .. }
                 if k == key && c == columns);
             same && other.relation == piece.relation
         });
@@ -413,7 +478,8 @@ fn nets(connection: &mut Connection, pieces: &[Kept]) -> Result<Vec<Net>, Postgr
             done.insert(other.id);
             stores.extend(other.item.store());
         }
-        nets.push(net(connection, &piece.relation, &stores, key, columns, piece.id)?);
+        let number = (piece.id, piece.ordinal);
+        nets.push(net(connection, &piece.relation, &stores, key, columns, number)?);
     }
     Ok(nets)
 }

@@ -142,7 +142,7 @@ fn once(
         quietly(session.work(), |work| Applied::set(work, applied.id, State::Undone, None))?;
         return Ok(outcome);
     };
-    let (now, _) = snapshot_here(session.work(), &Scope::default())?;
+    let (now, numbers) = snapshot_here(session.work(), &Scope::default())?;
     let (target, drifts) = delta.taken_from(&now);
     stands(session, applied, delta, drifts)?;
     let pieces = quietly(session.work(), |work| Kept::of(work, applied.id, Direction::Up))?;
@@ -151,7 +151,9 @@ fn once(
     for piece in purged {
         outcome.notes.push(format!("what was kept of {} was purged", piece.relation));
     }
-    let back = quietly(session.work(), |work| Back::look(work, delta, &target, &now, &pieces))?;
+    let back = quietly(session.work(), |work| {
+        Back::look(work, delta, &target, (&now, &numbers), &pieces)
+    })?;
     let mut ran = false;
     if let Some(script) = script {
         session.work().run(ABOUT, "SAVEPOINT ripcord_script")?;

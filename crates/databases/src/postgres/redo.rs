@@ -36,19 +36,32 @@ pub(crate) fn redo(
     let tables: BTreeSet<String> =
         pieces.iter().filter_map(|piece| side.table(&piece.relation)).collect();
     let mut notes = Vec::new();
-    let mut quiet = Vec::new();
+    let (mut quiet, mut stay) = (Vec::new(), vec!["0".to_owned()]);
     quietly(connection, &tables, &mut quiet, |connection| {
         for piece in pieces.iter().rev() {
-            if let Some(note) = give_back(connection, side, piece)? {
-                notes.push(note);
+            connection.run(ABOUT, "SAVEPOINT ripcord_redo")?;
+            match give_back(connection, side, piece) {
+                Ok(note) => {
+                    notes.extend(note);
+                    connection.run(ABOUT, "RELEASE SAVEPOINT ripcord_redo")?;
+                }
+                // Another script may have been written under the same version since.
+                Err(error) if !error.is_lost() && !error.is_contention() => {
+                    connection.run(ABOUT, "ROLLBACK TO SAVEPOINT ripcord_redo")?;
+                    let relation = &piece.relation;
+                    notes.push(format!("what was kept of {relation} stays kept: {error}"));
+                    stay.push(piece.id.to_string());
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     })?;
     let sql = format!(
         "UPDATE ripcord.kept SET restored_at = now() WHERE applied = {} AND direction = 'down' \
-         AND restored_at IS NULL",
-        last.id
+         AND restored_at IS NULL AND id NOT IN ({})",
+        last.id,
+        stay.join(", ")
     );
     connection.run(ABOUT, &sql)?;
     Ok(notes)
@@ -79,9 +92,10 @@ fn give_back(
             done.and_then(|(count, _)| said(count, "values"))
         }
         KeptItem::Changes { store, key, columns } => {
-            let mut net = net(connection, relation, &[store], key, columns, piece.id)?;
-            net.mark(connection, side, false)?;
-            let mut count = net.delete(connection, side, false)?;
+            let mut net =
+                net(connection, relation, &[store], key, columns, (piece.id, piece.ordinal))?;
+            net.mark(connection, side)?;
+            let mut count = net.delete(connection, side)?;
             count += net.insert(connection, side)?;
             count += net.update(connection, side)?;
             net.finish(connection)?;

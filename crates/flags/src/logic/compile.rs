@@ -1,7 +1,7 @@
 //! From the text of rules to compiled ones. What cannot be evaluated is refused here, with its
 //! place, so that evaluation has nothing left to refuse.
 
-use crate::error::Fault;
+use crate::error::Problem;
 use crate::logic::rule::Path;
 use crate::logic::{Operator, Rule};
 use crate::text::{Kind, Member, Node};
@@ -10,7 +10,6 @@ use std::collections::HashMap;
 
 /// How deep rules may nest, named rules included: evaluation uses the stack.
 const DEPTH_MAX: usize = 100;
-const UNUSABLE: &str = "cannot be used:";
 
 /// The named rules of a document.
 pub(crate) struct Evaluators {
@@ -27,8 +26,8 @@ impl Evaluators {
     }
 
     /// Compiles the named rules. Those that cannot be used are found out by who refers to them,
-    /// and told.
-    pub(crate) fn compile(members: &[Member], text: &str) -> (Evaluators, Vec<Fault>) {
+    /// and told as problems.
+    pub(crate) fn compile(members: &[Member], text: &str) -> (Evaluators, Vec<Problem>) {
         let names: HashMap<Box<str>, usize> =
             members.iter().enumerate().map(|(at, member)| (member.key.clone(), at)).collect();
         let unknown = Err("is used before it is known".to_owned());
@@ -37,12 +36,12 @@ impl Evaluators {
             rules: vec![Rule::Constant(Json::Null); members.len()],
             names,
         };
-        let mut faults = Vec::new();
+        let mut problems = Vec::new();
         let mut states = vec![State::Waiting; members.len()];
         for at in 0..members.len() {
-            evaluators.settle(at, members, text, &mut states, &mut faults);
+            evaluators.settle(at, members, text, &mut states, &mut problems);
         }
-        (evaluators, faults)
+        (evaluators, problems)
     }
 
     /// Compiles one named rule after those that it refers to. Iterative, since a chain of names
@@ -53,7 +52,7 @@ impl Evaluators {
         members: &[Member],
         text: &str,
         states: &mut [State],
-        faults: &mut Vec<Fault>,
+        problems: &mut Vec<Problem>,
     ) {
         let mut stack = vec![at];
         while let Some(&top) = stack.last() {
@@ -73,26 +72,31 @@ impl Evaluators {
             if stack.len() == before {
                 let compiled = if circle {
                     let span = members[top].value.span();
-                    Err(Fault::new(span, "it refers to itself through `$ref`"))
+                    Err(Problem::new(text, &span, "it refers to itself through `$ref`"))
                 } else {
                     compile(&members[top].value, text, self)
                 };
-                self.store(top, compiled, faults);
+                self.store(top, compiled, problems);
                 states[top] = State::Done;
                 stack.pop();
             }
         }
     }
 
-    fn store(&mut self, at: usize, compiled: Result<Compiled, Fault>, faults: &mut Vec<Fault>) {
+    fn store(
+        &mut self,
+        at: usize,
+        compiled: Result<Compiled, Problem>,
+        problems: &mut Vec<Problem>,
+    ) {
         match compiled {
             Ok(compiled) => {
                 self.depths[at] = Ok(compiled.depth);
                 self.rules[at] = compiled.rule;
             }
-            Err(fault) => {
-                self.depths[at] = Err(fault.what.clone());
-                faults.push(fault);
+            Err(problem) => {
+                self.depths[at] = Err(problem.what.clone());
+                problems.push(problem);
             }
         }
     }
@@ -116,7 +120,11 @@ pub(crate) struct Compiled {
 }
 
 /// Compiles a rule.
-pub(crate) fn compile(node: &Node, text: &str, evaluators: &Evaluators) -> Result<Compiled, Fault> {
+pub(crate) fn compile(
+    node: &Node,
+    text: &str,
+    evaluators: &Evaluators,
+) -> Result<Compiled, Problem> {
     let mut compiler = Compiler { text, evaluators, depth: 0, deepest: 0 };
     let rule = compiler.rule(node)?;
     Ok(Compiled { rule, depth: compiler.deepest })
@@ -144,13 +152,13 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn rule(&mut self, node: &Node) -> Result<Rule, Fault> {
+    fn rule(&mut self, node: &Node) -> Result<Rule, Problem> {
         self.depth += 1;
         self.reach(node, 0)?;
         let rule = match &node.kind {
             Kind::List(elements) => {
                 let rules = elements.iter().map(|node| self.rule(node));
-                let rules = rules.collect::<Result<Vec<Rule>, Fault>>()?;
+                let rules = rules.collect::<Result<Vec<Rule>, Problem>>()?;
                 list(rules)
             }
             Kind::Object(members) => match members.as_slice() {
@@ -164,7 +172,7 @@ impl Compiler<'_> {
         Ok(rule)
     }
 
-    fn reach(&mut self, node: &Node, further: usize) -> Result<(), Fault> {
+    fn reach(&mut self, node: &Node, further: usize) -> Result<(), Problem> {
         let depth = self.depth + further;
         self.deepest = self.deepest.max(depth);
         if depth > DEPTH_MAX {
@@ -174,7 +182,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn operation(&mut self, member: &Member) -> Result<Rule, Fault> {
+    fn operation(&mut self, member: &Member) -> Result<Rule, Problem> {
         match &*member.key {
             "var" => self.attribute(&member.value),
             "$ref" => self.reference(&member.value),
@@ -186,7 +194,7 @@ impl Compiler<'_> {
                         Some(known) => format!("did you mean `{known}`?"),
                         None => "operators are those of JSONLogic, and starts_with, ends_with, sem_ver, fractional".to_owned(),
                     };
-                    return Err(Fault::new(span, what).hint(hint));
+                    return Err(Problem::new(self.text, &span, what).hint(hint));
                 };
                 let arguments = self.arguments(&member.value)?;
                 Ok(Rule::Call { operator, arguments: arguments.into() })
@@ -195,14 +203,14 @@ impl Compiler<'_> {
     }
 
     /// The arguments of an operator; a single one may stand without a list.
-    fn arguments(&mut self, node: &Node) -> Result<Vec<Rule>, Fault> {
+    fn arguments(&mut self, node: &Node) -> Result<Vec<Rule>, Problem> {
         match &node.kind {
             Kind::List(elements) => elements.iter().map(|element| self.rule(element)).collect(),
             _ => Ok(vec![self.rule(node)?]),
         }
     }
 
-    fn attribute(&mut self, node: &Node) -> Result<Rule, Fault> {
+    fn attribute(&mut self, node: &Node) -> Result<Rule, Problem> {
         let mut arguments = self.arguments(node)?;
         arguments.truncate(2);
         let otherwise = if arguments.len() == 2 { arguments.pop().map(Box::new) } else { None };
@@ -215,7 +223,7 @@ impl Compiler<'_> {
         Ok(Rule::Attribute { path, otherwise })
     }
 
-    fn reference(&mut self, node: &Node) -> Result<Rule, Fault> {
+    fn reference(&mut self, node: &Node) -> Result<Rule, Problem> {
         let Some(name) = node.as_str() else {
             return Err(self.wrong(node, "`$ref` must name a rule in `$evaluators`"));
         };
@@ -233,17 +241,15 @@ impl Compiler<'_> {
         };
         match &self.evaluators.depths[at] {
             Ok(depth) => self.reach(node, *depth)?,
-            // The root of the trouble, not the whole way to it.
-            Err(why) if why.contains(UNUSABLE) => return Err(self.wrong(node, why.clone())),
             Err(why) => {
-                return Err(self.wrong(node, format!("rule `{name}` {UNUSABLE} {why}")));
+                return Err(self.wrong(node, format!("rule `{name}` cannot be used: {why}")));
             }
         }
         Ok(Rule::Reference(at))
     }
 
-    fn wrong(&self, node: &Node, what: impl Into<String>) -> Fault {
-        Fault::new(node.span(), what)
+    fn wrong(&self, node: &Node, what: impl Into<String>) -> Problem {
+        Problem::new(self.text, &node.span(), what)
     }
 }
 

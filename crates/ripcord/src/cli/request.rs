@@ -82,8 +82,7 @@ pub(crate) fn retry(args: &Retry, context: &Context) -> Result<(), Failure> {
     match &args.release {
         Some(release) => {
             let release = release_id(release)?;
-            let wish =
-                WishKind::Deploy { release, retry: true, accepted: None, force_flags: false };
+            let wish = WishKind::Deploy { release, retry: true, accepted: None };
             let patience = Patience {
                 detach: args.detach,
                 lock: Duration::ZERO,

@@ -32,12 +32,10 @@ impl Store {
         &self,
         releases: &[Release],
         keep: &BTreeSet<ReleaseId>,
-        flags: &BTreeSet<Digest>,
         now: SystemTime,
         halt: &dyn Fn() -> bool,
     ) -> Result<Pruned, Failure> {
-        // Every revision of the flags stays: history and the way back need them, and they are small.
-        let mut named = flags.clone();
+        let mut named = BTreeSet::new();
         for release in releases.iter().filter(|release| keep.contains(&release.id)) {
             named.extend(self.named_by(release)?);
         }

@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 
 /// One migration that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "they are called as in the table")]
 pub(crate) struct Applied {
     /// Its number; later ones are greater.
     pub(crate) id: i64,
@@ -35,7 +34,6 @@ pub(crate) struct Applied {
 
 /// What ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "they are called as in the table")]
 pub(crate) struct Run {
     /// The table in which the folder's own tool remembers, qualified; it tells folders apart.
     pub(crate) history: String,
@@ -91,11 +89,7 @@ impl Run {
 
     /// The checksum of a script.
     pub(crate) fn digest(script: &str) -> String {
-        Sha256::digest(script.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<Vec<_>>()
-            .concat()
+        Sha256::digest(script.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// How often it runs.

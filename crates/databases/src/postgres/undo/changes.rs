@@ -19,8 +19,11 @@ pub(crate) struct Net {
     relation: String,
     key: Vec<KeptColumn>,
     columns: Vec<KeptColumn>,
-    /// The table that says which of it users left alone.
+    /// The table that says which of it users left alone. None where that shows only when rows are
+    /// back that the run removed afterwards.
     free: Option<String>,
+    /// Its place among the pieces of the run.
+    pub(crate) ordinal: i32,
 }
 
 /// Sums up what some stores of one table hold.
@@ -30,22 +33,29 @@ pub(crate) fn net(
     stores: &[&str],
     key: &[KeptColumn],
     columns: &[KeptColumn],
-    number: i64,
+    (number, ordinal): (i64, i32),
 ) -> Result<Net, PostgresError> {
     let table = format!("ripcord.net_{number}");
+    let sql = format!("CREATE TABLE {table} AS {}", summed(stores, key.len(), columns.len()));
+    connection.run(ABOUT, &sql)?;
+    let (key, columns) = (key.to_vec(), columns.to_vec());
+    Ok(Net { table, relation: relation.to_owned(), key, columns, free: None, ordinal })
+}
+
+/// The query that sums stores up.
+fn summed(stores: &[&str], key: usize, columns: usize) -> String {
     let list = |letter: char, many: usize| -> Vec<String> {
         (0..many).map(|at| format!("{letter}{at}")).collect()
     };
-    let (keys, old, new) =
-        (list('k', key.len()), list('o', columns.len()), list('n', columns.len()));
+    let (keys, old, new) = (list('k', key), list('o', columns), list('n', columns));
     let all: Vec<String> = stores.iter().map(|store| format!("SELECT * FROM {store}")).collect();
     let all = all.join(" UNION ALL ");
-    let sql = if key.is_empty() {
+    if key == 0 {
         let value = |at: usize| format!("CASE what WHEN 'i' THEN n{at} ELSE o{at} END AS v{at}");
-        let values: Vec<String> = (0..columns.len()).map(value).collect();
-        let names = list('v', columns.len()).join(", ");
+        let values: Vec<String> = (0..columns).map(value).collect();
+        let names = list('v', columns).join(", ");
         format!(
-            "CREATE TABLE {table} AS WITH a AS ({all}), b AS (SELECT what, {} FROM a), c AS (SELECT b.*, \
+            "WITH a AS ({all}), b AS (SELECT what, {} FROM a), c AS (SELECT b.*, \
              ROW({names})::text AS image FROM b) SELECT DISTINCT ON (image) c.*, pg_catalog.sum(CASE what \
              WHEN 'i' THEN 1 ELSE -1 END) OVER (PARTITION BY image) AS surplus FROM c",
             values.join(", ")
@@ -56,7 +66,7 @@ pub(crate) fn net(
             list.iter().map(|name| format!("{alias}.{name}")).collect::<Vec<_>>().join(", ")
         };
         format!(
-            "CREATE TABLE {table} AS WITH a AS ({all}), f AS (SELECT DISTINCT ON ({keys}) * FROM a \
+            "WITH a AS ({all}), f AS (SELECT DISTINCT ON ({keys}) * FROM a \
              ORDER BY {keys}, at, what), l AS (SELECT DISTINCT ON ({keys}) * FROM a \
              ORDER BY {keys}, at DESC, what DESC) SELECT {keys}, f.what <> 'i' AS before, \
              l.what <> 'd' AS after, {}, {} FROM f JOIN l USING ({keys}) \
@@ -64,10 +74,41 @@ pub(crate) fn net(
             from("f", &old),
             from("l", &new)
         )
-    };
-    connection.run(ABOUT, &sql)?;
-    let (key, columns) = (key.to_vec(), columns.to_vec());
-    Ok(Net { table, relation: relation.to_owned(), key, columns, free: None })
+    }
+}
+
+/// What users wrote where a run had written, without changing anything: the same as is counted
+/// when it is taken back.
+pub(crate) fn foresee(
+    connection: &mut Connection,
+    side: Side<'_>,
+    relation: &str,
+    store: &str,
+    key: &[KeptColumn],
+    columns: &[KeptColumn],
+) -> Result<Vec<Conflict>, PostgresError> {
+    let Some(place) = side.place(relation) else { return Ok(Vec::new()) };
+    let Some(finds) = finds(&place, key) else { return Ok(Vec::new()) };
+    let mut list = Vec::new();
+    for (at, column) in columns.iter().enumerate() {
+        let Some(spot) = place.spot(column) else { continue };
+        let left = value(&format!("k.n{at}"), column, spot);
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM ({}) k JOIN {} t ON {finds} WHERE k.before AND k.after \
+             AND NOT {} AND NOT {}",
+            summed(&[store], key.len(), columns.len()),
+            place.table,
+            same(&format!("k.o{at}"), &format!("k.n{at}")),
+            same(&format!("t.{}", spot.name), &left)
+        );
+        let count = u64::try_from(connection.number(ABOUT, &sql)?).unwrap_or(0);
+        if count > 0 {
+            let what = format!("{relation}.{}", column.name);
+            let why = "users wrote another value since, which stays".to_owned();
+            list.push(Conflict { what, why, count });
+        }
+    }
+    Ok(list)
 }
 
 impl Net {
@@ -76,13 +117,17 @@ impl Net {
         &self.relation
     }
 
-    /// Looks what users left alone. `emptied` when the run emptied or dropped the table after it
-    /// had changed it, so that rows are missing that come back by themselves.
+    /// Whether it can be taken back only when the schema is as it was and rows are back that the
+    /// run removed afterwards.
+    pub(crate) fn waits(&self) -> bool {
+        self.free.is_none()
+    }
+
+    /// Looks what users left alone.
     pub(crate) fn mark(
         &mut self,
         connection: &mut Connection,
         side: Side<'_>,
-        emptied: bool,
     ) -> Result<(), PostgresError> {
         if self.key.is_empty() {
             return Ok(());
@@ -96,7 +141,7 @@ impl Net {
             let Some(spot) = spot else { return format!("true AS h{at}") };
             let left = value(&format!("k.n{at}"), column, spot);
             let same = same(&format!("t.{}", spot.name), &left);
-            format!("CASE WHEN t.tableoid IS NULL THEN {emptied} ELSE {same} END AS h{at}")
+            format!("CASE WHEN t.tableoid IS NULL THEN false ELSE {same} END AS h{at}")
         });
         let columns: Vec<String> = columns.collect();
         let (there, join) = match &found {
@@ -121,29 +166,44 @@ impl Net {
         connection: &mut Connection,
         side: Side<'_>,
     ) -> Result<u64, PostgresError> {
-        let (Some(place), Some(free)) = (side.place(&self.relation), &self.free) else {
-            return Ok(0);
-        };
+        let Some(place) = side.place(&self.relation) else { return Ok(0) };
         let Some(finds) = finds(&place, &self.key) else { return Ok(0) };
         let mut sets = Vec::new();
         for (at, column, spot) in self.changed(connection, &place)? {
             let back = value(&format!("k.o{at}"), column, spot);
-            let changed =
-                format!("f.h{at} AND NOT {}", same(&format!("k.o{at}"), &format!("k.n{at}")));
-            let name = spot.name;
-            sets.push(format!("{name} = CASE WHEN {changed} THEN {back} ELSE t.{name} END"));
+            let differs = format!("NOT {}", same(&format!("k.o{at}"), &format!("k.n{at}")));
+            let (name, free) = (spot.name, self.is_free(at, column, spot));
+            sets.push(format!(
+                "{name} = CASE WHEN {free} AND {differs} THEN {back} ELSE t.{name} END"
+            ));
         }
         if sets.is_empty() {
             return Ok(0);
         }
         let sql = format!(
-            "UPDATE {} t SET {} FROM {} k JOIN {free} f ON f.at = k.ctid \
-             WHERE k.before AND k.after AND {finds}",
+            "UPDATE {} t SET {} FROM {} WHERE k.before AND k.after AND {finds}",
             place.table,
             sets.join(", "),
-            self.table
+            self.from()
         );
         connection.count(ABOUT, &sql)
+    }
+
+    /// Where the changes and what users left alone stand.
+    fn from(&self) -> String {
+        let table = &self.table;
+        match &self.free {
+            Some(free) => format!("{table} k JOIN {free} f ON f.at = k.ctid"),
+            None => format!("{table} k"),
+        }
+    }
+
+    /// The condition that users left a value alone.
+    fn is_free(&self, at: usize, column: &KeptColumn, spot: Spot<'_>) -> String {
+        if self.free.is_some() {
+            return format!("f.h{at}");
+        }
+        same(&format!("t.{}", spot.name), &value(&format!("k.n{at}"), column, spot))
     }
 
     /// The columns that any row differs in.
@@ -169,29 +229,27 @@ impl Net {
         Ok(changed.collect())
     }
 
-    /// Rows that the run inserted go, unless users changed them or refer to them. Those that were
-    /// missing when it was looked, and came back since, go in a second turn.
+    /// Rows that the run inserted go, unless users changed them or refer to them.
     pub(crate) fn delete(
         &self,
         connection: &mut Connection,
         side: Side<'_>,
-        missing: bool,
     ) -> Result<u64, PostgresError> {
         let Some(place) = side.place(&self.relation) else { return Ok(0) };
-        let unreferred = unreferred(connection, &place.table)?;
         if self.key.is_empty() {
-            return if missing { Ok(0) } else { self.delete_surplus(connection, &place) };
+            return self.delete_surplus(connection, &place);
         }
-        let (Some(finds), Some(free)) = (finds(&place, &self.key), &self.free) else {
-            return Ok(0);
-        };
-        let all: Vec<String> = (0..self.columns.len()).map(|at| format!("f.h{at}")).collect();
-        let there = if missing { "NOT f.there" } else { "f.there" };
+        let Some(finds) = finds(&place, &self.key) else { return Ok(0) };
+        let unreferred = unreferred(connection, &place.table)?;
+        let free = self.columns.iter().enumerate();
+        let free =
+            free.filter_map(|(at, column)| Some(self.is_free(at, column, place.spot(column)?)));
+        let mut all: Vec<String> = free.collect();
+        all.extend(self.free.as_ref().map(|_| "f.there".to_owned()));
         let sql = format!(
-            "DELETE FROM {} t USING {} k JOIN {free} f ON f.at = k.ctid WHERE NOT k.before AND \
-             k.after AND {there} AND {finds} AND {}{unreferred}",
+            "DELETE FROM {} t USING {} WHERE NOT k.before AND k.after AND {finds} AND {}{unreferred}",
             place.table,
-            self.table,
+            self.from(),
             all.join(" AND ")
         );
         let mut done = 0;
@@ -245,11 +303,11 @@ impl Net {
             values.push(value(&format!("k.{letter}{at}"), column, spot));
         }
         let from = match (&self.free, self.key.is_empty()) {
-            (Some(free), false) => format!(
-                "{} k JOIN {free} f ON f.at = k.ctid WHERE k.before AND NOT k.after AND NOT f.there",
-                self.table
-            ),
-            _ => format!(
+            (Some(_), false) => {
+                format!("{} WHERE k.before AND NOT k.after AND NOT f.there", self.from())
+            }
+            (None, false) => format!("{} WHERE k.before AND NOT k.after", self.from()),
+            (_, true) => format!(
                 "{} k CROSS JOIN pg_catalog.generate_series(1, -k.surplus::int) WHERE k.surplus < 0",
                 self.table
             ),

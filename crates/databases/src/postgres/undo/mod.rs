@@ -6,6 +6,7 @@
 
 mod changes;
 mod conflict;
+mod convert;
 mod names;
 mod place;
 mod position;
@@ -14,9 +15,10 @@ mod rebuild;
 mod rows;
 mod values;
 
-pub(crate) use changes::{Net, net};
+pub(crate) use changes::{Net, foresee, net};
 pub(crate) use conflict::count as count_conflicts;
-pub(crate) use names::rename_back;
+pub(crate) use convert::run_converting;
+pub(crate) use names::{rename_back, to_rename};
 pub(crate) use place::Side;
 pub(crate) use position::{set_position, stands};
 pub(crate) use quiet::quietly;

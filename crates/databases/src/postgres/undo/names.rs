@@ -5,7 +5,8 @@ use super::ABOUT;
 use crate::postgres::catalogue::{Catalogue, Name, Object};
 use crate::postgres::connection::Connection;
 use crate::postgres::kind::Kind;
-use crate::postgres::own::{Delta, Renamed};
+use crate::postgres::own::{Delta, Renamed, RenamedLabel};
+use crate::postgres::snapshot::Identities;
 use crate::postgres::trouble::PostgresError;
 use crate::sql::literal;
 use std::collections::BTreeMap;
@@ -13,15 +14,40 @@ use std::collections::BTreeMap;
 /// How things are called that had to make way.
 const ASIDE: &str = "ripcord_aside_";
 
+/// What has to get its old name back: whatever the run renamed, and a script that was to take the
+/// run back did not name as it was, known by the numbers it had before that script.
+pub(crate) fn to_rename(
+    delta: &Delta,
+    before_script: &Identities,
+    now: &Identities,
+) -> Vec<Renamed> {
+    let old = |name: &Name| {
+        let one = delta.renamed.iter().find(|one| one.to == *name);
+        one.map_or(name, |one| &one.from).clone()
+    };
+    let mut list: Vec<Renamed> = before_script
+        .objects
+        .iter()
+        .filter_map(|(place, name)| {
+            let (from, to) = (old(name), now.objects.get(place)?.clone());
+            (from != to).then_some(Renamed { from, to })
+        })
+        .collect();
+    // A whole comes before what is part of it.
+    list.sort_by(|one, other| one.from.cmp(&other.from));
+    list
+}
+
 /// Gives back the names that the run changed and nobody changed since. What had to make way is
 /// answered as the name it bears now and the name it had.
 pub(crate) fn rename_back(
     connection: &mut Connection,
-    delta: &Delta,
+    renamed: &[Renamed],
+    labels: &[RenamedLabel],
     now: &Catalogue,
     target: &Catalogue,
 ) -> Result<BTreeMap<String, String>, PostgresError> {
-    let (statements, aside) = statements(delta, now, target);
+    let (statements, aside) = statements(renamed, labels, now, target);
     for statement in statements {
         connection.run(ABOUT, &statement)?;
     }
@@ -29,25 +55,25 @@ pub(crate) fn rename_back(
 }
 
 fn statements(
-    delta: &Delta,
+    renamed: &[Renamed],
+    labels: &[RenamedLabel],
     now: &Catalogue,
     target: &Catalogue,
 ) -> (Vec<String>, BTreeMap<String, String>) {
     let mut way = Way { now, sql: Vec::new(), moved: BTreeMap::new(), aside: BTreeMap::new() };
-    for one in &delta.renamed {
+    for one in renamed {
         if let (Some(old), Some(new)) = (target.objects.get(&one.from), now.objects.get(&one.to)) {
             way.back(one, old, new);
         }
     }
-    for label in &delta.labels {
+    for label in labels {
         let name = Name { kind: Kind::Enum, name: label.type_name.clone() };
         let had = target
             .objects
             .get(&name)
             .is_some_and(|old| old.list("labels").contains(&label.from.as_str()));
-        let renamed =
-            delta.renamed.iter().find(|one| one.from == name).map_or(&name, |one| &one.to);
-        let has = now.objects.get(renamed).is_some_and(|new| {
+        let called = renamed.iter().find(|one| one.from == name).map_or(&name, |one| &one.to);
+        let has = now.objects.get(called).is_some_and(|new| {
             let labels = new.list("labels");
             labels.contains(&label.to.as_str()) && !labels.contains(&label.from.as_str())
         });
@@ -100,6 +126,8 @@ impl<'a> Way<'a> {
             let (head, _) = target(&one.from, old, place, wanted);
             self.sql.push(format!("{head} SET SCHEMA {to_schema}"));
         }
+        // Its place is free from here on.
+        self.moved.insert(&one.to, wanted.clone());
     }
 
     /// The schema's name by now, after schemas got theirs back.

@@ -36,8 +36,6 @@ pub(super) struct Spot<'a> {
     pub(super) kind: &'a str,
     /// Whether the server alone gives it values, unless told otherwise.
     pub(super) always: bool,
-    /// Whether it demands a value.
-    pub(super) not_null: bool,
 }
 
 impl<'a> Side<'a> {
@@ -82,6 +80,23 @@ impl<'a> Place<'a> {
         self.stored().find(|(column, _)| column.name == name).map(|(_, spot)| spot)
     }
 
+    /// Whether the run gave the column another type.
+    pub(super) fn changed_type(&self, kept: &KeptColumn) -> bool {
+        let full = format!("{}.{}", self.table, kept.name);
+        let other = |one: &crate::postgres::own::Differing| {
+            let kind = |object: &Option<Object>| {
+                object.as_ref().map(|object| object.word("type").to_owned())
+            };
+            let (before, after) = (kind(&one.before), kind(&one.after));
+            one.name.kind == Kind::Column
+                && one.name.name == full
+                && before.is_some()
+                && after.is_some()
+                && before != after
+        };
+        self.side.delta.objects.iter().any(other)
+    }
+
     /// All columns that hold values, by name.
     pub(super) fn stored(&self) -> impl Iterator<Item = (&'a Name, Spot<'a>)> {
         let catalogue = self.side.catalogue;
@@ -96,7 +111,6 @@ impl<'a> Place<'a> {
                 name: &object.local,
                 kind: object.word("type"),
                 always: object.text("identity") == Some("always"),
-                not_null: object.flag("not_null"),
             };
             (name, spot)
         };

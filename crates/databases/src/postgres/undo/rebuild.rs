@@ -73,6 +73,8 @@ impl Rebuild {
         number: usize,
     ) -> Result<Rebuild, PostgresError> {
         let store = format!("ripcord.rebuilt_{number}");
+        // Nothing may be written to it between the copy and its end.
+        connection.run("lock", &format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))?;
         let (mut columns, mut list) = (Vec::new(), Vec::new());
         if let Some(place) = side.place(table) {
             for (_, spot) in place.stored() {

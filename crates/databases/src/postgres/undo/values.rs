@@ -33,13 +33,17 @@ pub(crate) fn mark_values(
     let Some(place) = side.place(kept.relation) else { return Ok(None) };
     let Some(finds) = finds(&place, kept.key) else { return Ok(None) };
     let free = |(at, column): (usize, &KeptColumn)| match place.spot(column) {
-        Some(spot) => format!("t.{}::text IS NOT DISTINCT FROM k.l{at} AS h{at}", spot.name),
+        // A row that the run deleted afterwards returns as it was then.
+        Some(spot) => format!(
+            "t.tableoid IS NULL OR t.{}::text IS NOT DISTINCT FROM k.l{at} AS h{at}",
+            spot.name
+        ),
         None => format!("true AS h{at}"),
     };
     let list: Vec<String> = kept.columns.iter().enumerate().map(free).collect();
     let table = format!("ripcord.marked_{number}");
     let sql = format!(
-        "CREATE TABLE {table} AS SELECT k.ctid AS at, {} FROM {} k JOIN {} t ON {finds}",
+        "CREATE TABLE {table} AS SELECT k.ctid AS at, {} FROM {} k LEFT JOIN {} t ON {finds}",
         list.join(", "),
         kept.store,
         place.table,
@@ -138,10 +142,14 @@ fn by_image(
     kept: Values<'_>,
     spots: &[(usize, &KeptColumn, Spot<'_>)],
 ) -> Result<u64, PostgresError> {
-    // What is to be filled is empty in all rows by now, and so it tells none apart.
-    let fresh = fresh(connection, place, spots)?;
+    // What is to be filled is empty in all rows by now, or was converted, and so it tells none
+    // apart.
+    let mut fresh = fresh(connection, place, spots)?;
+    for (at, (_, column, _)) in spots.iter().enumerate() {
+        fresh[at] |= place.changed_type(column);
+    }
+    let fresh = &fresh;
     let told = |fresh_ones: bool| {
-        let fresh = &fresh;
         spots.iter().enumerate().filter(move |(n, _)| fresh[*n] == fresh_ones).map(|(_, it)| it)
     };
     let (mut ours, mut theirs, mut sets) = (Vec::new(), Vec::new(), Vec::new());

@@ -40,15 +40,10 @@ pub(crate) struct Database {
 /// The cluster, started by whoever asks first.
 pub(crate) fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(Cluster::own)
-}
-
-impl Cluster {
-    /// A cluster that only one test uses, and may crash.
-    pub(crate) fn own() -> Cluster {
+    CLUSTER.get_or_init(|| {
         let started = (0..STARTS_MAX).find_map(|_| Cluster::start());
         started.expect("PostgreSQL starts within a minute")
-    }
+    })
 }
 
 /// A fresh database.
@@ -58,6 +53,16 @@ pub(crate) fn database() -> Database {
     let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let mut client = Client::connect(&cluster.url("postgres"), NoTls).unwrap();
     client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).unwrap();
+    Database { url: cluster.url(&name), name }
+}
+
+/// A copy of a database that nobody is connected to.
+pub(crate) fn copy(template: &str) -> Database {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let cluster = cluster();
+    let name = format!("copy_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let mut client = Client::connect(&cluster.url("postgres"), NoTls).unwrap();
+    client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).unwrap();
     Database { url: cluster.url(&name), name }
 }
 

@@ -5,26 +5,26 @@ use std::collections::BTreeSet;
 
 /// A scenario, with the values of one row of its examples put in.
 #[derive(Debug, Clone)]
-pub(crate) struct Case {
+pub struct Case {
     /// File, scenario and row.
-    pub(crate) name: String,
+    pub name: String,
     /// Tags of the feature, the scenario and its examples, without `@`.
-    pub(crate) tags: BTreeSet<String>,
+    pub tags: BTreeSet<String>,
     /// What is given, done and expected.
-    pub(crate) steps: Vec<Step>,
+    pub steps: Vec<Step>,
 }
 
 /// A step without its keyword.
 #[derive(Debug, Clone)]
-pub(crate) struct Step {
+pub struct Step {
     /// What it says.
-    pub(crate) text: String,
+    pub text: String,
     /// The table below it.
-    pub(crate) table: Vec<Vec<String>>,
+    pub table: Vec<Vec<String>>,
 }
 
 /// The scenarios of a feature.
-pub(crate) fn cases(file: &str, text: &str) -> Vec<Case> {
+pub fn cases(file: &str, text: &str) -> Vec<Case> {
     let mut reader = Reader::default();
     for (at, line) in text.lines().enumerate() {
         reader.line(line.trim()).unwrap_or_else(|why| panic!("{file}:{}: {why}", at + 1));

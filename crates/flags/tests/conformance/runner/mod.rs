@@ -4,7 +4,7 @@
 
 mod gherkin;
 
-pub(crate) use gherkin::{Case, Step, cases};
+pub use gherkin::{Case, Step, cases};
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -12,29 +12,29 @@ use std::fs;
 use std::path::Path;
 
 /// Something that answers for flags.
-pub(crate) trait Evaluate {
+pub trait Evaluate {
     /// The answer for one flag of a set, named as the suites name sets.
     fn evaluate(&mut self, set: &str, key: &str, context: &Value) -> Answer;
 }
 
 /// What was answered.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// The value; none leaves it to the code.
-    pub(crate) value: Option<Value>,
+    pub value: Option<Value>,
     /// Why.
-    pub(crate) reason: String,
+    pub reason: String,
     /// The code of the error, where there is one.
-    pub(crate) error: Option<String>,
+    pub error: Option<String>,
     /// What is said of the flag.
-    pub(crate) metadata: Map<String, Value>,
+    pub metadata: Map<String, Value>,
 }
 
 /// The set that is asked where a scenario selects none.
-pub(crate) const ALL: &str = "flags/allFlags.json";
+pub const ALL: &str = "flags/allFlags.json";
 
 /// The documents of the suite at one level, by the names under which scenarios select them.
-pub(crate) fn documents(root: &Path, level: Level) -> BTreeMap<String, String> {
+pub fn documents(root: &Path, level: Level) -> BTreeMap<String, String> {
     let read = |path: &str| {
         let path = root.join(path);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -73,7 +73,7 @@ pub(crate) fn documents(root: &Path, level: Level) -> BTreeMap<String, String> {
 
 /// Which part of the suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+pub enum Level {
     /// What an evaluator answers.
     Evaluator,
     /// What a provider answers, together with its server.
@@ -81,7 +81,7 @@ pub(crate) enum Level {
 }
 
 /// The scenarios of a level, in the order of their files.
-pub(crate) fn scenarios(root: &Path, level: Level) -> Vec<Case> {
+pub fn scenarios(root: &Path, level: Level) -> Vec<Case> {
     let folder = match level {
         Level::Evaluator => root.join("flagd-testbed/evaluator/gherkin"),
         Level::Provider => root.join("flagd-testbed/provider/gherkin"),
@@ -100,17 +100,17 @@ pub(crate) fn scenarios(root: &Path, level: Level) -> Vec<Case> {
 
 /// What came of all scenarios.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// How many hold.
-    pub(crate) passed: usize,
+    pub passed: usize,
     /// Names of those that were left out, in order.
-    pub(crate) left_out: Vec<String>,
+    pub left_out: Vec<String>,
     /// Names and reasons of those that do not hold.
-    pub(crate) failed: Vec<String>,
+    pub failed: Vec<String>,
 }
 
 /// Runs all scenarios but those that carry one of the tags.
-pub(crate) fn run(cases: &[Case], without: &[&str], evaluator: &mut dyn Evaluate) -> Outcome {
+pub fn run(cases: &[Case], without: &[&str], evaluator: &mut dyn Evaluate) -> Outcome {
     let mut outcome = Outcome::default();
     for case in cases {
         if without.iter().any(|tag| case.tags.contains(*tag)) {
@@ -161,8 +161,8 @@ fn play(case: &Case, evaluator: &mut dyn Evaluate) -> Result<(), String> {
                 if given.ends_with(" value _") && given.contains("-flag with key _") =>
             {
                 let kind = given.trim_start_matches("a ").split('-').next().unwrap_or_default();
-                kind.clone_into(&mut scene.kind);
-                (*key).clone_into(&mut scene.key);
+                scene.kind = kind.to_owned();
+                scene.key = (*key).to_owned();
                 scene.fallback = typed(kind, fallback)?;
             }
             ("a context containing a key _, with type _ and with value _", [key, kind, value]) => {
