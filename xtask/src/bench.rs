@@ -32,9 +32,24 @@ pub(crate) fn cutover() -> Result<bool> {
 
 /// What it costs the proxy to be watched, and how fast it moves a split. It measures itself.
 pub(crate) fn proxy(quick: bool) -> Result<bool> {
-    let mut words =
-        vec!["run", "--release", "--quiet", "-p", "ripcord-proxy", "--example", "bench"];
-    words.extend(quick.then_some(["--", "--quick"]).into_iter().flatten());
-    system::run("cargo", &words)?;
+    example("ripcord-proxy", quick)?;
     Ok(true)
+}
+
+/// What flags cost, and how soon a change of them is served and told. The server measures itself
+/// in a process of its own.
+pub(crate) fn flags(quick: bool) -> Result<bool> {
+    Ok(example("ripcord-ofrep", quick).is_ok())
+}
+
+/// What keeping costs a real `PostgreSQL`, and how fast the way back is. It measures itself.
+pub(crate) fn database(quick: bool) -> Result<bool> {
+    Ok(example("ripcord-databases", quick).is_ok())
+}
+
+/// Runs the example `bench` of a crate.
+fn example(package: &str, quick: bool) -> Result<()> {
+    let mut words = vec!["run", "--release", "--quiet", "-p", package, "--example", "bench"];
+    words.extend(quick.then_some(["--", "--quick"]).into_iter().flatten());
+    system::run("cargo", &words)
 }

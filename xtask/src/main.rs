@@ -1,6 +1,7 @@
 //! The project's own tools: `cargo xtask test`, `bench`, `soak`, `tidy`.
 
 mod bench;
+mod clients;
 mod new_rule;
 mod soak;
 mod system;
@@ -14,8 +15,12 @@ const HELP: &str = "\
 cargo xtask test [--no-install]   everything that must hold: format, lints, tidy, all tests
 cargo xtask tidy                  only the rules about imports, lengths and forgotten files
 cargo xtask bench cutover         how fast traffic leaves a bad release
+cargo xtask bench flags [--quick] evaluations, and how soon a change is served and told
+cargo xtask bench database [--quick]
+                                 what keeping destroyed data costs, and how fast it is back
 cargo xtask bench judge [--quick] how soon the judge finds a bad release, and how rarely it errs
 cargo xtask bench proxy [--quick] what being watched costs, and how fast a split moves
+cargo xtask clients               install the clients with which the flags server is tested
 cargo xtask new-rule NAME         begin a rule of `ripcord db review`, with its page
 cargo xtask soak [--minutes N]    all kills and many deploys in a row, for longer";
 
@@ -46,8 +51,13 @@ fn run() -> Result<bool> {
         ["bench", "cutover"] => bench::cutover(),
         ["bench", "proxy"] => bench::proxy(false),
         ["bench", "proxy", "--quick"] => bench::proxy(true),
+        ["bench", "flags"] => bench::flags(false),
+        ["bench", "flags", "--quick"] => bench::flags(true),
+        ["bench", "database"] => bench::database(false),
+        ["bench", "database", "--quick"] => bench::database(true),
         ["bench", "judge"] => bench::judge(bench::Effort::Full),
         ["bench", "judge", "--quick"] => bench::judge(bench::Effort::Quick),
+        ["clients"] => clients::install(test::Install::Allowed).map(|()| true),
         ["new-rule", name] => new_rule::run(name).map(|()| true),
         ["soak"] => soak::run(10),
         ["soak", "--minutes", minutes] => soak::run(minutes.parse()?),

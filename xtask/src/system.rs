@@ -26,6 +26,13 @@ pub(crate) fn has(program: &str) -> bool {
     found.is_ok_and(|status| status.success())
 }
 
+/// Whether a command succeeds; what it says is not shown.
+pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let silent = || Stdio::null();
+    let status = Command::new(program).args(arguments).stdout(silent()).stderr(silent()).status();
+    status.is_ok_and(|status| status.success())
+}
+
 /// Runs a command in the checkout; an error when it fails.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
     say(&format!("$ {program} {}", arguments.join(" ")));

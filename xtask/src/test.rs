@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold, and one line that says whether it does.
 
-use crate::{system, tidy};
+use crate::{clients, system, tidy};
 use anyhow::{Result, bail};
 use std::io::Write;
 
@@ -14,13 +14,16 @@ pub(crate) enum Install {
 }
 
 /// Programs that the tests use, and the Debian packages that bring them.
-const NEEDS: [(&str, &str); 6] = [
+const NEEDS: [(&str, &str); 9] = [
     ("git", "git"),
     ("cc", "gcc"),
     ("curl", "curl"),
     ("python3", "python3"),
     ("prometheus", "prometheus"),
     ("pg_ctl", "postgresql"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("ensurepip", "python3-venv"),
 ];
 
 #[derive(Default)]
@@ -33,6 +36,7 @@ struct Tally {
 /// Runs everything. False when anything failed.
 pub(crate) fn run(install: Install) -> Result<bool> {
     provide(install)?;
+    clients::install(install)?;
     let mut tally = Tally::default();
     tally.step(system::run("cargo", &["fmt", "--all", "--check"]).is_ok());
     let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
@@ -54,7 +58,8 @@ pub(crate) fn run(install: Install) -> Result<bool> {
 }
 
 fn provide(install: Install) -> Result<()> {
-    let there = |program: &str| system::has(program) || beside_its_version(program);
+    let there =
+        |program: &str| system::has(program) || beside_its_version(program) || is_module(program);
     let missing: Vec<&str> =
         NEEDS.iter().filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
@@ -73,6 +78,11 @@ fn provide(install: Install) -> Result<()> {
 fn beside_its_version(program: &str) -> bool {
     let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") else { return false };
     versions.flatten().any(|version| version.path().join("bin").join(program).is_file())
+}
+
+/// Debian keeps the module that makes environments of Python in a package of its own.
+fn is_module(name: &str) -> bool {
+    name == "ensurepip" && system::succeeds("python3", &["-c", "import ensurepip"])
 }
 
 impl Tally {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which crates of the workspace each crate may import. What is not here is absent on purpose.
-const IMPORTS: [(&str, &[&str]); 12] = [
+const IMPORTS: [(&str, &[&str]); 13] = [
     ("crates/core", &[]),
     ("crates/flags", &[]),
     ("crates/engine", &["ripcord-core"]),
@@ -15,6 +15,7 @@ const IMPORTS: [(&str, &[&str]); 12] = [
     ("crates/databases", &["ripcord-core", "ripcord-engine"]),
     ("crates/platforms", &["ripcord-core", "ripcord-engine"]),
     ("crates/integrations", &["ripcord-core", "ripcord-engine"]),
+    ("crates/ofrep", &["ripcord-core", "ripcord-flags"]),
     ("crates/proxy", &[]),
     ("crates/sim", &["ripcord-core", "ripcord-engine"]),
     ("examples/shop", &[]),
@@ -28,6 +29,7 @@ const IMPORTS: [(&str, &[&str]); 12] = [
             "ripcord-flags",
             "ripcord-integrations",
             "ripcord-ledger",
+            "ripcord-ofrep",
             "ripcord-platforms",
             "ripcord-proxy",
             "ripcord-shop",

@@ -4,6 +4,7 @@
 //! variable. Whatever it needs to know comes in as data; whatever it decides goes out as data.
 
 pub mod analysis;
+pub mod flag;
 pub mod model;
 pub mod plan;
 pub mod report;

@@ -26,6 +26,9 @@ pub(crate) fn act(effect: &Effect, world: &World<'_>, ticket: &Ticket<'_>) -> Re
             world.traffic.ensure(state, *drain_ms_max, ticket)
         }
         Effect::EnsureFlags { document } => world.flags.ensure(document.as_ref(), ticket),
+        Effect::EnsureFlagChange(change) => world.flags.change(change, ticket),
+        Effect::EnsureFlagLayer(change) => world.flags.layer(change, ticket),
+        Effect::ConfirmFlags { wait_ms_max } => world.flags.confirm(*wait_ms_max, ticket),
         Effect::EnsureResource { resource, release, state } => {
             world.resources.ensure(resource, release, *state, ticket)
         }
@@ -98,6 +101,7 @@ fn verify_one(check: &VerifyCheck, world: &World<'_>, ticket: &Ticket<'_>) -> Re
             let found = world.flags.observe()?;
             holds(&found == document, || "the flags in force are not those of the plan".to_owned())
         }
+        VerifyCheck::FlagsAgree => world.flags.agree(),
     }
 }
 

@@ -26,13 +26,8 @@ pub(crate) struct Signs<'a> {
 
 impl<'a> Signs<'a> {
     pub(crate) fn new(platform: &'a dyn Platform, release: &'a ReleaseId) -> Signs<'a> {
-        let mut signs = Signs {
-            platform,
-            release,
-            restarts_before: 0,
-            unready_since: None,
-            looked_ms: None,
-        };
+        let mut signs =
+            Signs { platform, release, restarts_before: 0, unready_since: None, looked_ms: None };
         signs.restarts_before = signs.state().map_or(0, |state| state.restarts);
         signs
     }

@@ -7,6 +7,7 @@ use crate::failure::{Failure, Result};
 use crate::ticket::Ticket;
 use jiff::Timestamp;
 use ripcord_core::analysis::{ArmCounts, Past};
+use ripcord_core::flag::{FlagChange, LayerChange};
 use ripcord_core::model::environment::SchemaState;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::policy::{CheckSpec, ResourceSpec};
@@ -43,6 +44,24 @@ pub trait Ledger {
 
     /// The fence under which this controller writes.
     fn fence(&self) -> Fence;
+}
+
+impl<L: Ledger + ?Sized> Ledger for std::sync::Arc<L> {
+    fn append(&self, draft: Draft) -> std::result::Result<Entry, LedgerError> {
+        L::append(self, draft)
+    }
+
+    fn entries(
+        &self,
+        environment: &EnvironmentName,
+        after: u64,
+    ) -> std::result::Result<Vec<Entry>, LedgerError> {
+        L::entries(self, environment, after)
+    }
+
+    fn fence(&self) -> Fence {
+        L::fence(self)
+    }
 }
 
 /// Why the ledger did not take or give an entry.
@@ -315,6 +334,36 @@ pub trait Flags {
     ///
     /// When it cannot be written, or there is no such document.
     fn ensure(&self, document: Option<&Digest>, ticket: &Ticket<'_>) -> Result<Receipt>;
+
+    /// Ensures that a step's change is made, once however often it is asked for: as a revision in
+    /// the ledger, and then in what is served. What somebody changed otherwise stays.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, or a document is missing.
+    fn change(&self, change: &FlagChange, ticket: &Ticket<'_>) -> Result<Receipt>;
+
+    /// Ensures that the flags of a release are off, or no longer, as [`Flags::change`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Flags::change`].
+    fn layer(&self, change: &LayerChange, ticket: &Ticket<'_>) -> Result<Receipt>;
+
+    /// Waits until clients have heard of what is in force, for so long at most, and says how many
+    /// have. That some have not is no failure: nobody could then ever go back.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Interrupted`] when somebody asks to stop.
+    fn confirm(&self, wait_ms_max: Millis, ticket: &Ticket<'_>) -> Result<Receipt>;
+
+    /// Whether what is served is what the ledger says.
+    ///
+    /// # Errors
+    ///
+    /// When it is not, or it cannot be known.
+    fn agree(&self) -> Result<()>;
 }
 
 /// A user's own infrastructure.

@@ -46,6 +46,35 @@ pub struct Problem {
     pub place: Place,
 }
 
+/// The most problems that are told of one document: the first ones are enough to begin with, and
+/// finding the line of each takes time.
+pub(crate) const PROBLEMS_MAX: usize = 200;
+
+/// A problem whose line is not worked out yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    pub(crate) what: String,
+    pub(crate) hint: String,
+    pub(crate) span: Range<usize>,
+}
+
+impl Fault {
+    pub(crate) fn new(span: Range<usize>, what: impl Into<String>) -> Fault {
+        Fault { what: what.into(), hint: String::new(), span }
+    }
+
+    /// The same with an advice.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Fault {
+        self.hint = hint.into();
+        self
+    }
+
+    /// The problem, with its line.
+    pub(crate) fn problem(&self, text: &str) -> Problem {
+        Problem::new(text, &self.span, self.what.as_str()).hint(self.hint.as_str())
+    }
+}
+
 impl Problem {
     /// A problem at some bytes of a text.
     pub(crate) fn new(text: &str, span: &Range<usize>, what: impl Into<String>) -> Problem {
@@ -84,6 +113,14 @@ impl FlagsError {
         match self {
             FlagsError::Wrong(problem) => Some(problem),
             _ => None,
+        }
+    }
+
+    /// The same as a problem, at the beginning of the text where it has no place.
+    pub(crate) fn into_problem(self, text: &str) -> Problem {
+        match self {
+            FlagsError::Wrong(problem) => *problem,
+            other => Problem::new(text, &(0..0), other.to_string()),
         }
     }
 

@@ -13,7 +13,8 @@ use serde_json::Value;
 /// [`FlagsError`] when the rule cannot be compiled, or is too much work.
 pub fn try_rule(rule: &str, data: &Value, bucketing: Bucketing) -> Result<Value, FlagsError> {
     let source = Source::parse(rule.to_owned())?;
-    let compiled = compile(&source.root, &source.text, &Evaluators::none())?;
+    let compiled = compile(&source.root, &source.text, &Evaluators::none());
+    let compiled = compiled.map_err(|fault| fault.problem(rule))?;
     let context = Context { attributes: data, unix_seconds: None };
     let mut run = Run::new(context, None, &[], bucketing);
     let found = run.decide(&compiled.rule);

@@ -8,6 +8,7 @@ mod config;
 mod controller;
 mod demo;
 mod failure;
+mod flags;
 mod init;
 mod store;
 mod terminal;

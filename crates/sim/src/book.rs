@@ -5,7 +5,7 @@ use crate::controller::Controller;
 use crate::fault::Protection;
 use crate::state::{Moment, State, StepKind};
 use ripcord_core::model::{Digest, EnvironmentName, Fence, ReleaseId};
-use ripcord_core::plan::Plan;
+use ripcord_core::plan::{Intent, Plan};
 use ripcord_core::run::{Draft, Entry, Event, Subject};
 use ripcord_engine::{Ledger, LedgerError};
 
@@ -31,6 +31,11 @@ pub(crate) struct Book {
 }
 
 impl Book {
+    /// The plan that the entries at the end are about, unless it goes back.
+    pub(crate) fn forward(&self) -> Option<&Plan> {
+        self.plan.as_deref().filter(|_| !self.turned_back)
+    }
+
     /// The release that is being taken back at present.
     pub(crate) fn taken_back(&self) -> Option<&ReleaseId> {
         self.plan.as_ref().filter(|_| self.turned_back).map(|plan| &plan.to)
@@ -71,6 +76,9 @@ impl State {
         };
         if let Event::PlanStarted { plan } = &entry.event {
             let golden = self.golden_now();
+            if plan.intent == Intent::Deploy {
+                self.flags_before.insert(plan.to.clone(), golden.flags.clone());
+            }
             self.golden.push((plan.id.clone(), golden));
             (self.book.plan, self.book.turned_back) = (Some(plan.clone()), false);
         }

@@ -2,6 +2,7 @@
 //! at the raw world and the raw journal, and says which promise is broken.
 
 use crate::catalogue::Columns;
+use crate::flags::OFF;
 use crate::fleet::Life;
 use crate::lab::Rest;
 use crate::state::{Golden, State};
@@ -14,7 +15,7 @@ use std::fmt;
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
-    /// Its number, `I1` to `I9`.
+    /// Its number, `I1` to `I10`.
     pub invariant: &'static str,
     /// What is wrong.
     pub what: String,
@@ -59,6 +60,7 @@ pub fn judge(state: &State, rest: &Rest) -> Vec<Violation> {
             let expected = Expected { plan, live, before };
             judge.traffic(&expected);
             judge.settings(&expected);
+            judge.flags(&expected);
             judge.schema(&expected);
             judge.processes(&expected);
         }
@@ -229,14 +231,11 @@ impl Judge<'_> {
     /// I3: configuration, flags and infrastructure are those of the release in service.
     fn settings(&mut self, expected: &Expected<'_>) {
         let settings = &self.state.settings;
-        let (config, flags) = if expected.live {
-            let release = self.state.releases.get(&expected.plan.to);
-            let flags = release.and_then(|release| release.document.flags.document.as_ref());
-            (Some(expected.plan.to.clone()), flags.map(ToString::to_string))
+        let config = if expected.live {
+            Some(expected.plan.to.clone())
         } else {
-            (expected.before.config.clone(), expected.before.flags.clone())
+            expected.before.config.clone()
         };
-        let found_flags = settings.flags.as_ref().map(ToString::to_string);
         let mut resources = expected.before.resources.clone();
         for step in &expected.plan.steps {
             if let Effect::EnsureResource { resource, release, state } = &step.effect {
@@ -252,8 +251,38 @@ impl Judge<'_> {
         };
         let (found, wanted) = (on(&settings.resources), on(&resources));
         self.same("I3", "the configuration", &settings.config.clone(), &config);
-        self.same("I3", "the flags document", &found_flags, &flags);
         self.same("I3", "the infrastructure applied", &found, &wanted);
+    }
+
+    /// I3: flags are those of the release in service, but for what somebody turned off; those of a
+    /// release that was left are off.
+    fn flags(&mut self, expected: &Expected<'_>) {
+        let flags = &self.state.flags;
+        let mut wanted = expected.before.flags.clone();
+        let to = self.state.releases.get(&expected.plan.to);
+        match (expected.live, expected.plan.intent) {
+            (true, Intent::Deploy) => wanted.extend(to.map(|to| to.flags()).unwrap_or_default()),
+            (true, Intent::Rollback) => {
+                let own = |id: &ReleaseId| self.state.flags_before.get(id).cloned();
+                wanted = expected.plan.from.as_ref().and_then(own).unwrap_or(wanted);
+            }
+            (false, _) => {}
+        }
+        let found = flags.served();
+        for key in &flags.turned_off {
+            // What a release brought goes with it, unless somebody has made it theirs.
+            if wanted.contains_key(key) || found.contains_key(key) {
+                wanted.insert(key.clone(), OFF.to_owned());
+            }
+        }
+        self.same("I3", "what flags are served", &found, &wanted);
+        let said = flags.said.clone();
+        if flags.file != said {
+            self.broken("I3", format!("served is {:?}, the ledger says {said:?}", flags.file));
+        }
+        for what in flags.wrong.clone() {
+            self.broken("I10", what);
+        }
     }
 
     /// I3: schema and data are those of `from` or of `to`, each change in force at most once.

@@ -2,6 +2,7 @@
 //! at which something can go wrong; once it is dead it can do nothing any more.
 
 use crate::fault::{Fault, Protection};
+use crate::flags::{THEME, TOGGLE};
 use crate::lab::NAME;
 use crate::state::{ACTIONS_MAX, RUN_MS_MAX, State};
 use jiff::{SignedDuration, Timestamp};
@@ -145,6 +146,11 @@ impl Controller<'_> {
             Fault::IdleGone if matches!(name, "traffic" | "swap") => {}
             Fault::IdleGone => self.with(State::lose_idle),
             Fault::DiskFull => self.with(|state| state.book.full = true),
+            Fault::FlagOff => self.turn_off(&[TOGGLE, THEME]),
+            Fault::FlagOffAndKill => {
+                self.turn_off(&[TOGGLE, THEME]);
+                self.die();
+            }
             Fault::Abort => self.ask(&Event::AbortRequested { reason: "I see errors".to_owned() }),
             Fault::AbortTwice => {
                 for reason in ["first", "second"] {

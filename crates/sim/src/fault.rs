@@ -23,6 +23,10 @@ pub enum Fault {
     IdleGone,
     /// The disk of the ledger is full.
     DiskFull,
+    /// A person turns a flag off.
+    FlagOff,
+    /// A person turns a flag off, and the controller dies before it does anything else.
+    FlagOffAndKill,
     /// A person aborts.
     Abort,
     /// A person aborts twice in a row.
@@ -53,7 +57,7 @@ pub enum Fault {
 
 impl Fault {
     /// Those that can strike at every moment.
-    pub const ANYTIME: [Fault; 14] = [
+    pub const ANYTIME: [Fault; 16] = [
         Fault::Kill,
         Fault::PowerCut,
         Fault::Freeze,
@@ -61,6 +65,8 @@ impl Fault {
         Fault::InstanceDies,
         Fault::IdleGone,
         Fault::DiskFull,
+        Fault::FlagOff,
+        Fault::FlagOffAndKill,
         Fault::Abort,
         Fault::AbortTwice,
         Fault::Pause,
@@ -192,11 +198,17 @@ pub enum Protection {
     Limits,
     /// Traffic goes back all at once.
     BackAtOnce,
+    /// A step that is repeated changes flags once.
+    FlagsOnce,
+    /// What somebody changed stays when flags change with a release.
+    FlagsMerged,
+    /// What is served follows the ledger, also when it was written just before a crash.
+    FlagsFollow,
 }
 
 impl Protection {
     /// All of them.
-    pub const ALL: [Protection; 13] = [
+    pub const ALL: [Protection; 16] = [
         Protection::MarkerInTransaction,
         Protection::FenceChecked,
         Protection::Adoption,
@@ -210,5 +222,8 @@ impl Protection {
         Protection::Renewal,
         Protection::Limits,
         Protection::BackAtOnce,
+        Protection::FlagsOnce,
+        Protection::FlagsMerged,
+        Protection::FlagsFollow,
     ];
 }

@@ -149,9 +149,11 @@ impl Controller<'_> {
         let pending: Vec<MigrationScript> =
             release.scripts.iter().filter(is_new).cloned().collect();
         let schema = self.preview_of(Direction::Up, &pending)?;
+        let flags = self.flags_of_deploy(environment, &release);
         let request = DeployRequest {
             release: &release.document,
             schema: schema.as_ref(),
+            flags: Some(&flags),
             retry,
             accepted: None,
         };
@@ -170,9 +172,11 @@ impl Controller<'_> {
         later.sort_by_key(|script| script.migration.version);
         later.dedup();
         let schema = self.preview_of(Direction::Down, &later)?;
+        let flags = self.flags_of_rollback(environment, &target, &later);
         let request = RollbackRequest {
             target: &target.document,
             schema: schema.as_ref(),
+            flags: Some(&flags),
             room_for_a_copy: true,
         };
         plan::rollback(environment, &request).map_err(Denied::Refused)
@@ -366,7 +370,7 @@ impl State {
             format!("markers {:?}", self.store.markers),
             format!("backups {:?}", self.store.backups),
             format!("config {:?}", settings.config),
-            format!("flags {:?}", settings.flags),
+            format!("flags {:?}", self.flags.file),
             format!("resources {:?}", settings.resources),
             format!("traffic {}", self.proxy.live),
             format!("saved traffic {}", self.proxy.saved),

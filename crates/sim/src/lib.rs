@@ -8,6 +8,7 @@ mod clients;
 pub mod controller;
 mod database;
 pub mod fault;
+mod flags;
 mod fleet;
 pub mod journey;
 pub mod lab;

@@ -1,11 +1,13 @@
 //! Simulated releases: what they need of the schema and how they behave once they run.
 
 use crate::catalogue::{Columns, Script};
+use crate::flags::{FlagStore, OFF, Served, THEME, TOGGLE};
 use jiff::Timestamp;
+use ripcord_core::flag::{Part, Parts};
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::{
-    Digest, FlagSet, MigrationRef, MigrationVersion, Release, ReleaseId, ReleaseMigration, Role,
-    Source,
+    Digest, FlagSet, FlagWish, MigrationRef, MigrationVersion, Release, ReleaseId,
+    ReleaseMigration, Role, Source,
 };
 use ripcord_core::schema::MigrationScript;
 use std::collections::BTreeMap;
@@ -19,6 +21,8 @@ pub struct SimRelease {
     pub scripts: Vec<MigrationScript>,
     /// The columns that its code reads and writes.
     pub columns: Columns,
+    /// What it wants flags to be.
+    flags: Served,
     /// How it behaves.
     pub traits: Behaviour,
 }
@@ -78,8 +82,40 @@ impl SimRelease {
         for script in &scripts {
             Script::parse(&script.up).shape(&mut columns);
         }
-        let document = document(id, &scripts);
-        SimRelease { document, scripts, columns, traits }
+        let mut flags = parent.map(|parent| parent.flags.clone()).unwrap_or_default();
+        let toggled = flags.get(TOGGLE).is_some_and(|value| value == OFF);
+        flags.insert(TOGGLE.to_owned(), if toggled { "on" } else { OFF }.to_owned());
+        flags.insert(THEME.to_owned(), id.to_owned());
+        flags.insert(format!("of-{id}"), "on".to_owned());
+        let mut release =
+            SimRelease { document: document(id, &scripts), scripts, columns, flags, traits };
+        let newest = release.scripts.last().map(|script| script.migration.version);
+        let wish = FlagWish { want: None, requires_schema: newest.filter(|_| !ups.is_empty()) };
+        release.document.flags.wishes.insert(release.own_flag(), wish);
+        release.document.flags.document = FlagStore::default().put(&release.parts());
+        release
+    }
+
+    /// The flag that came with it.
+    pub(crate) fn own_flag(&self) -> String {
+        format!("of-{}", self.id())
+    }
+
+    /// Its own flag and the migration that it needs.
+    pub(crate) fn grounded(&self) -> Option<(String, MigrationVersion)> {
+        let key = self.own_flag();
+        let version = self.document.flags.wishes.get(&key)?.requires_schema?;
+        Some((key, version))
+    }
+
+    /// What it wants flags to be.
+    pub(crate) fn flags(&self) -> Served {
+        self.flags.clone()
+    }
+
+    /// The same as a document.
+    pub(crate) fn parts(&self) -> Parts {
+        self.flags.iter().map(|(key, value)| (Part::Flag(key.clone()), value.clone())).collect()
     }
 
     /// The same with a role beside the web.
@@ -112,7 +148,7 @@ fn document(id: &str, scripts: &[MigrationScript]) -> Release {
         config: BTreeMap::from([("shop.toml".to_owned(), digest("configuration"))]),
         environment: BTreeMap::new(),
         migrations: scripts.iter().map(migration).collect(),
-        flags: FlagSet { document: Some(digest("flags")), defaults: BTreeMap::new() },
+        flags: FlagSet::default(),
         source: Source { commit: None, dirty: false },
         created_by: "ann".to_owned(),
         created_at: Timestamp::UNIX_EPOCH,

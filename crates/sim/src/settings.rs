@@ -1,13 +1,13 @@
-//! The simulated configuration, flags, infrastructure and the user's own checks: durable values,
+//! The simulated configuration, infrastructure and the user's own checks: durable values,
 //! each behind a fence.
 
 use crate::controller::Controller;
 use crate::state::State;
+use ripcord_core::model::ReleaseId;
 use ripcord_core::model::policy::{CheckSpec, ResourceSpec};
-use ripcord_core::model::{Digest, ReleaseId};
 use ripcord_core::plan::ResourceState;
 use ripcord_core::run::Receipt;
-use ripcord_engine::{Checks, Config, Failure, Flags, Resources, Result, Ticket};
+use ripcord_engine::{Checks, Config, Failure, Resources, Result, Ticket};
 use std::collections::BTreeMap;
 
 /// Durable values.
@@ -15,8 +15,6 @@ use std::collections::BTreeMap;
 pub(crate) struct Settings {
     pub(crate) config: Option<ReleaseId>,
     pub(crate) config_fence: u64,
-    pub(crate) flags: Option<Digest>,
-    pub(crate) flags_fence: u64,
     /// Whether each piece of infrastructure is as a release needs it.
     pub(crate) resources: BTreeMap<String, bool>,
     pub(crate) resources_fence: u64,
@@ -36,24 +34,6 @@ impl Config for Controller<'_> {
                 let seen = state.settings.config_fence;
                 state.settings.config_fence = state.admit("the configuration", seen, fence)?;
                 state.settings.config = release.cloned();
-                Ok(Receipt::default())
-            })
-        })
-    }
-}
-
-impl Flags for Controller<'_> {
-    fn observe(&self) -> Result<Option<Digest>> {
-        self.look(|state| Ok(state.settings.flags.clone()))
-    }
-
-    fn ensure(&self, document: Option<&Digest>, ticket: &Ticket<'_>) -> Result<Receipt> {
-        let fence = ticket.fence.0;
-        self.effect("flags", || {
-            self.change(|state| {
-                let seen = state.settings.flags_fence;
-                state.settings.flags_fence = state.admit("the flags", seen, fence)?;
-                state.settings.flags = document.cloned();
                 Ok(Receipt::default())
             })
         })

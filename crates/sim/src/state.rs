@@ -4,6 +4,7 @@ use crate::book::Book;
 use crate::clients::Clients;
 use crate::database::Store;
 use crate::fault::{Fault, Protection, Schedule};
+use crate::flags::{FlagStore, Served};
 use crate::fleet::Fleet;
 use crate::metrics::{Source, Sources};
 use crate::proxy::Proxy;
@@ -35,6 +36,7 @@ pub struct State {
     pub(crate) fleet: Fleet,
     pub(crate) proxy: Proxy,
     pub(crate) settings: Settings,
+    pub(crate) flags: FlagStore,
     pub(crate) clients: Clients,
     pub(crate) sources: Sources,
     /// What the environment's owner wants.
@@ -63,6 +65,8 @@ pub struct State {
     pub(crate) outages: Vec<(Millis, Millis, u64)>,
     /// The world as it was when each plan began.
     pub(crate) golden: Vec<(PlanId, Golden)>,
+    /// What flags were served before each release was deployed.
+    pub(crate) flags_before: BTreeMap<ReleaseId, Served>,
 }
 
 /// Where in a plan the present action belongs.
@@ -116,7 +120,10 @@ impl StepKind {
             Effect::EnsureInstances { .. } => StepKind::Instances,
             Effect::EnsureRole { .. } => StepKind::Role,
             Effect::EnsureTraffic { .. } => StepKind::Traffic,
-            Effect::EnsureFlags { .. } => StepKind::Flags,
+            Effect::EnsureFlags { .. }
+            | Effect::EnsureFlagChange(_)
+            | Effect::EnsureFlagLayer(_)
+            | Effect::ConfirmFlags { .. } => StepKind::Flags,
             Effect::EnsureResource { .. } => StepKind::Resource,
             Effect::Bake(_) => StepKind::Bake,
             Effect::Analysis(_) => StepKind::Analysis,
@@ -145,7 +152,7 @@ pub(crate) struct Golden {
     pub(crate) columns: BTreeSet<String>,
     pub(crate) applied: Vec<u64>,
     pub(crate) config: Option<ReleaseId>,
-    pub(crate) flags: Option<String>,
+    pub(crate) flags: Served,
     pub(crate) resources: BTreeMap<String, bool>,
     pub(crate) served_by: Option<ReleaseId>,
     pub(crate) flowing: bool,
@@ -156,6 +163,7 @@ pub(crate) struct Golden {
 impl State {
     /// Adds a release that can be deployed.
     pub fn add_release(&mut self, release: SimRelease) {
+        self.flags.put(&release.parts());
         self.releases.insert(release.id().clone(), release);
     }
 
@@ -242,6 +250,7 @@ impl State {
         self.tick_proxy();
         self.tick_store();
         self.tick_clients();
+        self.tick_flags();
     }
 
     pub(crate) fn golden_now(&self) -> Golden {
@@ -258,7 +267,7 @@ impl State {
             columns: self.store.columns.clone(),
             applied: self.store.applied.iter().map(|one| one.migration.version.0).collect(),
             config: self.settings.config.clone(),
-            flags: self.settings.flags.as_ref().map(ToString::to_string),
+            flags: self.flags.served(),
             resources: self.settings.resources.clone(),
             served_by: self.proxy.live.split.only().cloned(),
             flowing: self.proxy.is_flowing(),

@@ -102,12 +102,8 @@ pub(crate) fn status(state: &State) -> String {
         format!("{release} {} of {wanted} ready", state.fleet.ready(release).count())
     });
     let config = state.settings.config.as_ref().map_or("nobody", |release| release.as_str());
-    let flags = state.settings.flags.as_ref().and_then(|digest| {
-        let owns = |one: &&crate::release::SimRelease| {
-            one.document.flags.document.as_ref() == Some(digest)
-        };
-        state.releases.values().find(owns).map(|one| one.id().to_string())
-    });
+    let served = state.flags.served();
+    let flags: Vec<String> = served.iter().map(|(key, value)| format!("{key} {value}")).collect();
     let columns = state.store.columns.iter().cloned().collect();
     let set_aside = state.store.vault.keys().cloned().collect();
     let clients = &state.clients;
@@ -119,7 +115,7 @@ pub(crate) fn status(state: &State) -> String {
         ("running", history.running.map_or("nothing", |_| "a plan").to_owned()),
         ("instances", list(instances.collect())),
         ("configuration", config.to_owned()),
-        ("flags", flags.unwrap_or_else(|| "none".to_owned())),
+        ("flags", list(flags)),
         ("schema", list(columns)),
         ("set aside", list(set_aside)),
         ("requests lost", (clients.lost.len() as u64 + clients.timed_out).to_string()),

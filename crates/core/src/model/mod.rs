@@ -14,7 +14,7 @@ pub use ids::{
 };
 pub use migration::{AppliedMigration, MigrationRef, MigrationVersion};
 pub use policy::{Authorities, Authority, Domain, Policy};
-pub use release::{FlagSet, Release, ReleaseMigration, Role, Source};
+pub use release::{FlagSet, FlagWish, Release, ReleaseMigration, Role, Source};
 pub use strategy::{Canary, CanaryStep, Rolling, Strategy};
 pub use traffic::{
     Draw, HoldLimits, Lease, Match, Pattern, Requests, Rule, Share, Split, SplitError, Sticky,

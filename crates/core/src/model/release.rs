@@ -1,6 +1,6 @@
 //! A release: the immutable bundle of everything that changes together and goes back together.
 
-use crate::model::{Digest, MigrationRef, ReleaseId};
+use crate::model::{Digest, MigrationRef, MigrationVersion, ReleaseId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ pub struct ReleaseMigration {
 }
 
 /// The flags document of a release, in flagd's format.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FlagSet {
     /// The digest of the document; none when the service has no flags file.
@@ -90,6 +90,21 @@ pub struct FlagSet {
     /// The default variant of each flag, for people and for comparison: `on`, `off`, `blue`;
     /// `disabled` for a flag whose state is DISABLED.
     pub defaults: BTreeMap<String, String>,
+    /// The flags that belong to this release: its rollback turns them off first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub wishes: BTreeMap<String, FlagWish>,
+}
+
+/// What a release wants of one flag.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlagWish {
+    /// What it should be: a variant or a share; the document says so already. None: as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub want: Option<String>,
+    /// The migration without which it must not be served on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires_schema: Option<MigrationVersion>,
 }
 
 /// The commit that a release was made from.

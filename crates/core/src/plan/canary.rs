@@ -295,7 +295,8 @@ mod tests {
 
     fn plan(environment: &Environment, schema: Option<&SchemaPreview>) -> Result<Plan, Refusal> {
         let release = release("v2");
-        let request = DeployRequest { release: &release, schema, retry: false, accepted: None };
+        let request =
+            DeployRequest { release: &release, schema, flags: None, retry: false, accepted: None };
         deploy(environment, &request)
     }
 
@@ -324,9 +325,8 @@ mod tests {
                 "run 4 instances of v2",
                 "configuration of v2",
                 "traffic to v2 100 %, preview of v2",
-                "flags 1e14f09b1351",
                 "watch v2 for 10.0 s",
-                "verify traffic, v2 ready, configuration, flags, schema, data integrity",
+                "verify traffic, v2 ready, configuration, schema, data integrity",
             ]
         );
         assert_eq!(check(&plan, &environment.traffic, &running(&environment)), []);
@@ -510,7 +510,7 @@ mod tests {
                 release = release_with_roles("v1");
                 let schema = schema.then(|| preview(Direction::Down, false, 0));
                 let request = RollbackRequest {
-                    target: &release, schema: schema.as_ref(), room_for_a_copy: true,
+                    target: &release, schema: schema.as_ref(), flags: None, room_for_a_copy: true,
                 };
                 result = rollback(&environment, &request);
                 prop_assert!(result.is_ok(), "nothing keeps from going back");
@@ -518,7 +518,7 @@ mod tests {
                 release = release_with_roles("v2");
                 let schema = schema.then(|| preview(Direction::Up, false, 0));
                 let request = DeployRequest {
-                    release: &release, schema: schema.as_ref(), retry: false, accepted: None,
+                    release: &release, schema: schema.as_ref(), flags: None, retry: false, accepted: None,
                 };
                 result = deploy(&environment, &request);
             }

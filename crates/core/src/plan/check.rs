@@ -68,11 +68,14 @@ fn needs_undo(effect: &Effect) -> bool {
         | Effect::EnsureRole { .. }
         | Effect::EnsureTraffic { .. }
         | Effect::EnsureFlags { .. }
+        | Effect::EnsureFlagChange(_)
+        | Effect::EnsureFlagLayer(_)
         | Effect::EnsureResource { .. } => true,
         Effect::EnsureBackup { .. }
         | Effect::Bake(_)
         | Effect::Analysis(_)
         | Effect::Verify { .. }
+        | Effect::ConfirmFlags { .. }
         | Effect::Approve { .. } => false,
     }
 }
@@ -227,6 +230,39 @@ mod tests {
             },
             "requests would flow while",
         );
+    }
+
+    /// Spoils the plan of a rollback that takes back the migration which a flag needs.
+    fn spoiled_back(spoil: impl Fn(&mut Plan), expected: &str) {
+        for breaks in [false, true] {
+            let (environment, mut plan) = rollback_plan(Some(&preview(Direction::Down, breaks, 0)));
+            spoil(&mut plan);
+            renumber(&mut plan);
+            plan.id = plan.computed_id();
+            let notes = check(&plan, &environment.traffic, &running(&environment));
+            let said: Vec<String> = notes.iter().map(ToString::to_string).collect();
+            assert!(said.iter().any(|note| note.contains(expected)), "{expected}: {said:#?}");
+        }
+    }
+
+    #[test]
+    fn flags_that_would_be_on_where_they_must_not() {
+        let to_end = |plan: &mut Plan| {
+            let last = plan.steps.len() - 1;
+            plan.steps[..=last].rotate_left(1);
+        };
+        spoiled_back(to_end, "requests would go back before the flags of v2 are off");
+        spoiled_back(to_end, "migration 7 would go from under flag checkout");
+        spoiled_back(
+            |plan| {
+                let place = place(plan, is_schema) + 1;
+                let Effect::EnsureFlagLayer(off) = plan.steps[0].effect.clone() else { panic!() };
+                insert(plan, place, Effect::EnsureFlagLayer(off.reversed()));
+            },
+            "flag checkout would be on again without migration 7",
+        );
+        spoiled_back(|plan| plan.steps[0].undo = Undo::Apply(Vec::new()), "does not arrive");
+        spoiled_back(|plan| plan.steps[0].undo = Undo::Nothing, "has no undo");
     }
 
     #[test]

@@ -61,9 +61,10 @@ fn commands(effect: &Effect) -> Vec<String> {
     match effect {
         Effect::EnsureSchema { change, wanted } => scripts(change, *wanted),
         Effect::EnsureTraffic { state, .. } => vec![format!("set the proxy: {state}")],
-        Effect::EnsureConfig { .. } | Effect::EnsureFlags { .. } => {
-            vec![format!("put in force: {effect}")]
-        }
+        Effect::EnsureConfig { .. }
+        | Effect::EnsureFlags { .. }
+        | Effect::EnsureFlagChange(_)
+        | Effect::EnsureFlagLayer(_) => vec![format!("put in force: {effect}")],
         Effect::EnsureResource { resource, release, state } => {
             vec![match state {
                 ResourceState::Applied => command(&resource.apply, release),
@@ -73,9 +74,11 @@ fn commands(effect: &Effect) -> Vec<String> {
         Effect::EnsureBackup { .. }
         | Effect::EnsureInstances { .. }
         | Effect::EnsureRole { .. } => vec![effect.to_string()],
-        Effect::Bake(_) | Effect::Analysis(_) | Effect::Verify { .. } | Effect::Approve { .. } => {
-            Vec::new()
-        }
+        Effect::Bake(_)
+        | Effect::Analysis(_)
+        | Effect::Verify { .. }
+        | Effect::ConfirmFlags { .. }
+        | Effect::Approve { .. } => Vec::new(),
     }
 }
 
@@ -119,7 +122,9 @@ fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::Domain;
-    use crate::plan::fixture::{deploy_plan, environment, preview, queue, release, rollback_plan};
+    use crate::plan::fixture::{
+        deploy_plan, environment, flags_of_deploy, preview, queue, release, rollback_plan,
+    };
     use crate::plan::{DeployRequest, deploy};
 
     fn check(plan: &Plan, domains: &[Domain], expected: &[&str]) {
@@ -157,10 +162,10 @@ mod tests {
             &[Domain::Database],
             &[
                 "  carry out yourself:",
-                "   5. database: copy the database as g3-before-return-to-v1",
-                "   6. database: take back 007_drop_note.up.sql, which has no down script",
+                "   6. database: copy the database as g3-before-return-to-v1",
+                "   7. database: take back 007_drop_note.up.sql, which has no down script",
                 "  and to take it back:",
-                "   6. database: run 007_drop_note.up.sql",
+                "   7. database: run 007_drop_note.up.sql",
             ],
         );
     }
@@ -186,9 +191,14 @@ mod tests {
     fn commands_of_infrastructure_with_flags() {
         let mut environment = environment(&["v1"]);
         environment.policy.resources = vec![queue()];
-        let release = release("v2");
-        let request =
-            DeployRequest { release: &release, schema: None, retry: false, accepted: None };
+        let (release, flags) = (release("v2"), flags_of_deploy());
+        let request = DeployRequest {
+            release: &release,
+            schema: None,
+            flags: Some(&flags),
+            retry: false,
+            accepted: None,
+        };
         let plan = deploy(&environment, &request).unwrap();
         check(
             &plan,
@@ -198,9 +208,9 @@ mod tests {
                 "   1. config: RIPCORD_RELEASE=v2 queue apply",
                 "   2. config: run 2 instances of v2",
                 "   5. config: put in force: configuration of v2",
-                "   7. flags: put in force: flags 1e14f09b1351",
+                "   7. flags: put in force: flags as v2 wants them",
                 "  and to take it back:",
-                "   7. flags: put in force: flags ab1a336545f2",
+                "   7. flags: put in force: flags as before",
                 "   6. config: run 2 instances of v1",
                 "   5. config: put in force: configuration of v1",
                 "   2. config: stop v2",

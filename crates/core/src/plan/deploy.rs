@@ -2,6 +2,7 @@
 //! strategy says. Where the one that serves does not survive the change of schema, requests wait.
 
 use crate::analysis::explain;
+use crate::flag::FlagPreview;
 use crate::model::policy::ResourceSpec;
 use crate::model::{Environment, Release, Requests};
 use crate::plan::display::duration;
@@ -20,6 +21,8 @@ pub struct DeployRequest<'a> {
     pub release: &'a Release,
     /// What its pending migrations would do; none when nothing is pending.
     pub schema: Option<&'a SchemaPreview>,
+    /// What it does to the flags; none: nothing.
+    pub flags: Option<&'a FlagPreview>,
     /// A release that is held may be deployed all the same, because a person asked to.
     pub retry: bool,
     /// A person's word that what would be gone may be gone.
@@ -43,6 +46,7 @@ pub fn deploy(environment: &Environment, request: &DeployRequest<'_>) -> Result<
         from,
         to: request.release,
         schema: request.schema,
+        flags: request.flags,
         holds: from.is_some() && !breaks.is_empty() && served,
         shown: true,
         // What the schema went away from under it must not go on running.
@@ -166,6 +170,7 @@ impl Deploy<'_> {
             exchange.traffic(exchange.state(Some(exchange.to()), true, exchange.usual())),
             exchange.traffic_back(exchange.meanwhile()),
         );
+        exchange.set_layer(steps);
         exchange.set_flags(steps);
         if !exchange.holds {
             exchange.stop_roles(steps);
@@ -210,6 +215,9 @@ impl Deploy<'_> {
         if let Some(schema) = self.exchange.schema {
             forecast.add_schema(&schema.forecast);
         }
+        if let Some(flags) = self.exchange.flags {
+            forecast.flags.clone_from(&flags.forecast);
+        }
         forecast.does_not_come_back.clone_from(&policy.does_not_come_back);
         forecast.notice_ms_max = if self.exchange.holds { forecast.takes_ms + 100 } else { 0 };
         forecast.takes_ms += 1_000 + self.way.takes_ms(policy.instances);
@@ -237,6 +245,7 @@ impl Deploy<'_> {
         }
         report.extend(self.way.report(self.exchange.to(), &self.exchange.judge()));
         report.extend(self.watched());
+        report.extend(self.exchange.flags.into_iter().flat_map(|flags| flags.report.clone()));
         report
             .push(format!("way back: every step is undone in reverse, ending with {}", self.old()));
         report
@@ -275,7 +284,10 @@ mod tests {
         retry: bool,
     ) -> Result<Plan, Refusal> {
         let release = release("v2");
-        deploy(environment, &DeployRequest { release: &release, schema, retry, accepted: None })
+        deploy(
+            environment,
+            &DeployRequest { release: &release, schema, flags: None, retry, accepted: None },
+        )
     }
 
     /// The place of the first step that reads like this.
@@ -357,8 +369,13 @@ mod tests {
         let release = release("v2");
         let destroys = preview(Direction::Up, false, 5);
         let accepted = Some(Acceptance { by: "ann".into(), reason: "legal duty".into() });
-        let request =
-            DeployRequest { release: &release, schema: Some(&destroys), retry: false, accepted };
+        let request = DeployRequest {
+            release: &release,
+            schema: Some(&destroys),
+            flags: None,
+            retry: false,
+            accepted,
+        };
         let plan = deploy(&environment(&["v1"]), &request).unwrap();
         assert_eq!(plan.forecast.gone_count(), 5);
         assert_eq!(plan.accepted.as_ref().map(|accepted| accepted.by.as_str()), Some("ann"));

@@ -1,5 +1,6 @@
 //! A plan as people read it: steps, way back, price. Plain text; colour is the terminal's business.
 
+use crate::flag::{FlagChange, FlagSource, LayerChange};
 use crate::model::ids::Millis;
 use crate::model::{Draw, Match, Pattern, Requests, StickyKey, TrafficState};
 use crate::plan::effect::{Analysis, ResourceState, Until, VerifyCheck};
@@ -30,9 +31,11 @@ impl fmt::Display for Plan {
             }
         }
         let forecast = &self.forecast;
-        counted(f, "kept", &forecast.kept)?;
-        counted(f, "hidden", &forecast.hidden)?;
-        counted(f, "gone", &forecast.gone)?;
+        let flags = &forecast.flags;
+        lines(f, "flags", &flags.changed)?;
+        counted(f, "kept", &forecast.kept, &flags.kept)?;
+        counted(f, "hidden", &forecast.hidden, &flags.hidden)?;
+        counted(f, "gone", &forecast.gone, &flags.gone)?;
         for what in &forecast.caveats {
             writeln!(f, "  note:   {what}")?;
         }
@@ -47,15 +50,23 @@ impl fmt::Display for Plan {
     }
 }
 
-fn counted(f: &mut fmt::Formatter<'_>, label: &str, things: &[Counted]) -> fmt::Result {
+fn counted(
+    f: &mut fmt::Formatter<'_>,
+    label: &str,
+    things: &[Counted],
+    flags: &[String],
+) -> fmt::Result {
+    let things: Vec<String> = things.iter().map(ToString::to_string).collect();
+    if things.is_empty() && flags.is_empty() {
+        return writeln!(f, "  {:<7} nothing", format!("{label}:"));
+    }
+    lines(f, label, &things)?;
+    lines(f, label, flags)
+}
+
+fn lines(f: &mut fmt::Formatter<'_>, label: &str, lines: &[String]) -> fmt::Result {
     let label = format!("{label}:");
-    if things.is_empty() {
-        return writeln!(f, "  {label:<7} nothing");
-    }
-    for thing in things {
-        writeln!(f, "  {label:<7} {thing}")?;
-    }
-    Ok(())
+    lines.iter().try_for_each(|line| writeln!(f, "  {label:<7} {line}"))
 }
 
 /// A duration as people say it: `340 ms`, `1.2 s`, `5 min`.
@@ -89,6 +100,17 @@ impl fmt::Display for Effect {
             Effect::EnsureTraffic { state, .. } => write!(f, "{state}"),
             Effect::EnsureFlags { document: Some(digest) } => write!(f, "flags {}", digest.short()),
             Effect::EnsureFlags { document: None } => f.write_str("no flags"),
+            Effect::EnsureFlagChange(change) if change.undoes => f.write_str("flags as before"),
+            Effect::EnsureFlagChange(FlagChange {
+                source: FlagSource::Deploy, release, ..
+            }) => {
+                write!(f, "flags as {release} wants them")
+            }
+            Effect::EnsureFlagChange(change) => write!(f, "flags as before {}", change.release),
+            Effect::EnsureFlagLayer(change) => layer(f, change),
+            Effect::ConfirmFlags { wait_ms_max } => {
+                write!(f, "wait until clients have heard of it, {} at most", duration(*wait_ms_max))
+            }
             Effect::EnsureResource { resource, state, .. } => match state {
                 ResourceState::Applied => {
                     write!(f, "apply {}: `{}`", resource.name, resource.apply.join(" "))
@@ -107,6 +129,18 @@ impl fmt::Display for Effect {
             }
             Effect::Approve { question } => write!(f, "ask a person: {question}"),
         }
+    }
+}
+
+fn layer(f: &mut fmt::Formatter<'_>, change: &LayerChange) -> fmt::Result {
+    let release = &change.release;
+    match (&change.layer, change.undoes) {
+        (Some(layer), false) => {
+            let flags: Vec<&str> = layer.flags.iter().map(String::as_str).collect();
+            write!(f, "turn off the flags of {release}: {}", flags.join(", "))
+        }
+        (None, false) => write!(f, "lift what is off of {release}"),
+        (_, true) => write!(f, "what is off of {release} as before"),
     }
 }
 
@@ -199,7 +233,7 @@ impl fmt::Display for VerifyCheck {
             VerifyCheck::Ready { release, .. } => write!(f, "{release} ready"),
             VerifyCheck::Traffic { .. } => f.write_str("traffic"),
             VerifyCheck::Config { .. } => f.write_str("configuration"),
-            VerifyCheck::Flags { .. } => f.write_str("flags"),
+            VerifyCheck::Flags { .. } | VerifyCheck::FlagsAgree => f.write_str("flags"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Effects: things to make true. Always "ensure", never "add": twice is the same as once.
 
 use crate::analysis::JudgePolicy;
+use crate::flag::{FlagChange, LayerChange};
 use crate::model::ids::Millis;
 use crate::model::policy::{CheckSpec, Domain, ResourceSpec};
 use crate::model::{Digest, ReleaseId, TrafficState};
@@ -55,6 +56,15 @@ pub enum Effect {
     EnsureFlags {
         /// Its digest.
         document: Option<Digest>,
+    },
+    /// The flags have changed so; what somebody changed otherwise stays as they made it.
+    EnsureFlagChange(FlagChange),
+    /// The flags of a release are off whatever their document says, or no longer.
+    EnsureFlagLayer(LayerChange),
+    /// Clients have heard of the flags in force, or it was waited long enough for them.
+    ConfirmFlags {
+        /// How long to wait.
+        wait_ms_max: Millis,
     },
     /// A user's own piece of infrastructure is as wanted.
     EnsureResource {
@@ -186,6 +196,8 @@ pub enum VerifyCheck {
         /// The digest of their document.
         document: Option<Digest>,
     },
+    /// The flags in force are what the ledger says.
+    FlagsAgree,
 }
 
 /// How a step is taken back.
@@ -210,10 +222,13 @@ impl Effect {
             | Effect::EnsureRole { .. }
             | Effect::EnsureResource { .. } => Some(Domain::Config),
             Effect::EnsureTraffic { .. } => Some(Domain::Traffic),
-            Effect::EnsureFlags { .. } => Some(Domain::Flags),
+            Effect::EnsureFlags { .. }
+            | Effect::EnsureFlagChange(_)
+            | Effect::EnsureFlagLayer(_) => Some(Domain::Flags),
             Effect::Bake(_)
             | Effect::Analysis(_)
             | Effect::Verify { .. }
+            | Effect::ConfirmFlags { .. }
             | Effect::Approve { .. } => None,
         }
     }

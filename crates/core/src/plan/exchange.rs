@@ -2,6 +2,7 @@
 //! their steps, so that what is meant by "back" is written once. It decides no order.
 
 use crate::analysis::JudgePolicy;
+use crate::flag::FlagPreview;
 use crate::model::ids::Millis;
 use crate::model::policy::CheckSpec;
 use crate::model::{
@@ -54,6 +55,8 @@ pub(super) struct Exchange<'a> {
     pub(super) to: &'a Release,
     /// The change of schema that belongs to it.
     pub(super) schema: Option<&'a SchemaPreview>,
+    /// What happens to the flags; none where nobody looked at them.
+    pub(super) flags: Option<&'a FlagPreview>,
     /// Whether requests wait while the schema changes.
     pub(super) holds: bool,
     /// Whether the new release is at the preview address when traffic is taken back from it.
@@ -194,13 +197,19 @@ impl Exchange<'_> {
         );
     }
 
+    /// The off-layer of a release changes.
+    pub(super) fn set_layer(&self, steps: &mut Steps<'_>) {
+        if let Some(layer) = self.flags.and_then(|flags| flags.layer.as_ref()) {
+            let undo = vec![Effect::EnsureFlagLayer(layer.reversed())];
+            steps.add_reversible(Effect::EnsureFlagLayer(layer.clone()), undo);
+        }
+    }
+
+    /// The flags change as the releases do.
     pub(super) fn set_flags(&self, steps: &mut Steps<'_>) {
-        let document = &self.to.flags.document;
-        if document != &self.environment.flags {
-            steps.add_reversible(
-                Effect::EnsureFlags { document: document.clone() },
-                vec![Effect::EnsureFlags { document: self.environment.flags.clone() }],
-            );
+        if let Some(change) = self.flags.and_then(|flags| flags.change.as_ref()) {
+            let undo = vec![Effect::EnsureFlagChange(change.reversed())];
+            steps.add_reversible(Effect::EnsureFlagChange(change.clone()), undo);
         }
     }
 
@@ -231,8 +240,10 @@ impl Exchange<'_> {
             VerifyCheck::Traffic { state: serving },
             VerifyCheck::Ready { release: self.to().clone(), count: self.policy().instances },
             VerifyCheck::Config { release: self.to().clone() },
-            VerifyCheck::Flags { document: self.to.flags.document.clone() },
         ];
+        if self.flags.is_some() {
+            checks.push(VerifyCheck::FlagsAgree);
+        }
         if let Some(state) = &self.environment.schema {
             let digest = self.schema.map_or(&state.digest, |schema| &schema.to).clone();
             checks.extend([VerifyCheck::Schema { digest }, VerifyCheck::Integrity]);

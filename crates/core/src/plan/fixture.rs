@@ -1,6 +1,7 @@
 //! What tests of plans and journals begin with: an environment, releases, and changes of schema.
 
 use crate::analysis::JudgePolicy;
+use crate::flag::{FlagChange, FlagPreview, FlagSource, LayerChange, OffLayer};
 use crate::model::environment::SchemaState;
 use crate::model::policy::{CheckSpec, ResourceSpec};
 use crate::model::{
@@ -54,7 +55,7 @@ pub(crate) fn release(id: &str) -> Release {
         config: BTreeMap::new(),
         environment: BTreeMap::new(),
         migrations: Vec::new(),
-        flags: FlagSet { document: Some(flags(id)), defaults: BTreeMap::new() },
+        flags: FlagSet { document: Some(flags(id)), ..FlagSet::default() },
         source: Source { commit: None, dirty: false },
         created_by: "ann".into(),
         created_at: Timestamp::UNIX_EPOCH,
@@ -160,11 +161,58 @@ pub(crate) fn preview(direction: Direction, breaks: bool, gone: u64) -> SchemaPr
     }
 }
 
+/// What a deploy of `v2` does to the flags.
+pub(crate) fn flags_of_deploy() -> FlagPreview {
+    let change = FlagChange {
+        release: "v2".into(),
+        from: Some(flags("v1")),
+        to: Some(flags("v2")),
+        undoes: false,
+        source: FlagSource::Deploy,
+        reason: "v2 goes live".into(),
+    };
+    FlagPreview { change: Some(change), ..FlagPreview::default() }
+}
+
+/// What a rollback from `v2` does to the flags: `checkout` needs migration 7.
+pub(crate) fn flags_of_rollback() -> FlagPreview {
+    let layer = OffLayer {
+        flags: ["checkout".to_owned()].into(),
+        requires: BTreeMap::from([("checkout".to_owned(), MigrationVersion(7))]),
+        reason: "v2 is left for v1".into(),
+        by: "ripcord".into(),
+    };
+    let layer = LayerChange {
+        release: "v2".into(),
+        layer: Some(layer),
+        undoes: false,
+        reason: "v2 is left for v1".into(),
+    };
+    let change = FlagChange {
+        from: Some(flags("v2")),
+        to: Some(flags("v1")),
+        source: FlagSource::Rollback,
+        ..flags_of_deploy().change.unwrap()
+    };
+    FlagPreview {
+        layer: Some(layer),
+        change: Some(change),
+        confirm_ms_max: 5_000,
+        ..FlagPreview::default()
+    }
+}
+
 /// The plan of deploying `v2` over `v1`.
 pub(crate) fn deploy_plan(schema: Option<&SchemaPreview>) -> (Environment, Plan) {
     let environment = environment(&["v1"]);
-    let release = release("v2");
-    let request = DeployRequest { release: &release, schema, retry: false, accepted: None };
+    let (release, flags) = (release("v2"), flags_of_deploy());
+    let request = DeployRequest {
+        release: &release,
+        schema,
+        flags: Some(&flags),
+        retry: false,
+        accepted: None,
+    };
     let plan = deploy(&environment, &request).unwrap();
     (environment, plan)
 }
@@ -172,10 +220,12 @@ pub(crate) fn deploy_plan(schema: Option<&SchemaPreview>) -> (Environment, Plan)
 /// The plan of returning from `v2` to `v1`.
 pub(crate) fn rollback_plan(schema: Option<&SchemaPreview>) -> (Environment, Plan) {
     let environment = environment(&["v1", "v2"]);
-    let target = release("v1");
-    let plan =
-        rollback(&environment, &RollbackRequest { target: &target, schema, room_for_a_copy: true })
-            .unwrap();
+    let (target, flags) = (release("v1"), flags_of_rollback());
+    let plan = rollback(
+        &environment,
+        &RollbackRequest { target: &target, schema, flags: Some(&flags), room_for_a_copy: true },
+    )
+    .unwrap();
     (environment, plan)
 }
 

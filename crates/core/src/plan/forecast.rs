@@ -1,5 +1,6 @@
 //! The price of a plan, stated before the act and held against the outcome afterwards.
 
+use crate::flag::FlagForecast;
 use crate::model::ids::Millis;
 use crate::schema::{Counted, SchemaForecast};
 use jiff::Timestamp;
@@ -15,6 +16,9 @@ pub struct Forecast {
     pub hidden: Vec<Counted>,
     /// Destroyed for good.
     pub gone: Vec<Counted>,
+    /// What happens to feature flags.
+    #[serde(default, skip_serializing_if = "FlagForecast::is_empty")]
+    pub flags: FlagForecast,
     /// What no rollback returns: mails sent, jobs enqueued, messages published.
     pub does_not_come_back: Vec<String>,
     /// What comes back otherwise than it was, by name.
@@ -34,6 +38,7 @@ impl Forecast {
             kept: Vec::new(),
             hidden: Vec::new(),
             gone: Vec::new(),
+            flags: FlagForecast::default(),
             does_not_come_back: Vec::new(),
             caveats: Vec::new(),
             takes_ms: 0,

@@ -2,6 +2,7 @@
 //! where the earlier release works on the schema as it is, traffic moves before anything else. One
 //! that served a short while ago gets it at once, any other as the strategy says.
 
+use crate::flag::FlagPreview;
 use crate::model::{Environment, Release, ReleaseId, Requests, Rolling};
 use crate::plan::exchange::{Exchange, Way};
 use crate::plan::refusal::Refusal;
@@ -18,6 +19,8 @@ pub struct RollbackRequest<'a> {
     pub target: &'a Release,
     /// What taking back the later migrations would do; none when there are none.
     pub schema: Option<&'a SchemaPreview>,
+    /// What it does to the flags; none: nothing.
+    pub flags: Option<&'a FlagPreview>,
     /// Whether there is room for a copy of the database. Going back matters more than the copy:
     /// what the migrations remove is kept within the database in any case.
     pub room_for_a_copy: bool,
@@ -39,6 +42,7 @@ pub fn rollback(environment: &Environment, request: &RollbackRequest<'_>) -> Res
         from: Some(from),
         to: target,
         schema: request.schema,
+        flags: request.flags,
         holds: !breaks.is_empty() && served,
         shown: false,
         stays: runs,
@@ -48,8 +52,8 @@ pub fn rollback(environment: &Environment, request: &RollbackRequest<'_>) -> Res
     let back = Back { exchange: &exchange, way: way(&exchange, inside), inside, from, request };
 
     let mut steps = Steps::new(&environment.policy);
+    back.turn_off(&mut steps);
     back.share(&mut steps);
-    exchange.set_flags(&mut steps);
     if exchange.holds {
         back.backup(&mut steps);
         exchange.stop_roles(&mut steps);
@@ -142,6 +146,16 @@ struct Back<'a> {
 }
 
 impl Back<'_> {
+    /// Flags go off first: it is fast, and easily taken back. Where a schema goes from under them,
+    /// clients have to hear of it before.
+    fn turn_off(&self, steps: &mut Steps<'_>) {
+        let Some(flags) = self.exchange.flags else { return };
+        self.exchange.set_layer(steps);
+        if flags.layer.is_some() && self.request.schema.is_some() {
+            steps.add(Effect::ConfirmFlags { wait_ms_max: flags.confirm_ms_max }, Undo::Nothing);
+        }
+    }
+
     /// The target runs, shows again that it can where its window is over, and, where the strategy
     /// says so, gets a part of the requests.
     fn share(&self, steps: &mut Steps<'_>) {
@@ -227,6 +241,8 @@ impl Back<'_> {
         }
         let serving = exchange.state(Some(exchange.to()), false, exchange.usual());
         exchange.verify(steps, serving);
+        // The rest of the flags returns in calm, once the release that they belong to serves.
+        exchange.set_flags(steps);
         exchange.stop_left(steps);
     }
 
@@ -235,6 +251,9 @@ impl Back<'_> {
         let mut forecast = Forecast::without_schema(self.exchange.environment.observed_at);
         if let Some(schema) = self.request.schema {
             forecast.add_schema(&schema.forecast);
+        }
+        if let Some(flags) = self.exchange.flags {
+            forecast.flags.clone_from(&flags.forecast);
         }
         forecast.does_not_come_back.clone_from(&policy.does_not_come_back);
         forecast.notice_ms_max = if self.exchange.holds { forecast.takes_ms + 100 } else { 0 };
@@ -255,6 +274,7 @@ impl Back<'_> {
             ),
         }];
         report.extend(breaks.iter().map(|why| format!("because {why}")));
+        report.extend(self.exchange.flags.into_iter().flat_map(|flags| flags.report.clone()));
         if self.request.schema.is_some() && !self.request.room_for_a_copy {
             report.push(
                 "no copy of the database is made, since the disk has no room for it; what is \
@@ -290,10 +310,12 @@ mod tests {
     #[test]
     fn users_come_first_where_the_target_fits() {
         let (_, plan) = rollback_plan(Some(&preview(Direction::Down, false, 0)));
-        assert!(place(&plan, "flags") < place(&plan, "traffic to v1"));
+        assert_eq!(place(&plan, "turn off the flags of v2: checkout"), 0);
+        assert_eq!(place(&plan, "wait until clients"), 1);
         assert!(place(&plan, "traffic to v1") < place(&plan, "configuration"));
         assert!(place(&plan, "traffic to v1") < place(&plan, "copy the database"));
         assert!(place(&plan, "traffic to v1") < place(&plan, "migrate down"));
+        assert!(place(&plan, "verify") < place(&plan, "flags as before v2"));
         assert_eq!(plan.steps.len() - 1, place(&plan, "stop v2"));
         assert!(!has(&plan, "requests wait"));
     }
@@ -301,6 +323,8 @@ mod tests {
     #[test]
     fn requests_wait_where_it_does_not() {
         let (_, plan) = rollback_plan(Some(&preview(Direction::Down, true, 0)));
+        assert_eq!(place(&plan, "turn off the flags of v2: checkout"), 0);
+        assert_eq!(place(&plan, "wait until clients"), 1);
         assert!(place(&plan, "copy the database") < place(&plan, "requests wait"));
         assert!(place(&plan, "requests wait") < place(&plan, "migrate down"));
         assert!(place(&plan, "migrate down") < place(&plan, "traffic to v1"));
@@ -311,8 +335,12 @@ mod tests {
     fn a_full_disk_does_not_stop_a_rollback() {
         let environment = environment(&["v1", "v2"]);
         let (target, schema) = (release("v1"), preview(Direction::Down, true, 0));
-        let request =
-            RollbackRequest { target: &target, schema: Some(&schema), room_for_a_copy: false };
+        let request = RollbackRequest {
+            target: &target,
+            schema: Some(&schema),
+            flags: None,
+            room_for_a_copy: false,
+        };
         let plan = rollback(&environment, &request).unwrap();
         assert!(!has(&plan, "copy the database"));
         assert!(plan.report.iter().any(|line| line.contains("no copy")), "{:?}", plan.report);
@@ -324,21 +352,25 @@ mod tests {
         assert!(!has(&inside, "traffic to v2"));
         environment.observed_at += 2.hours();
         let target = release("v1");
-        let request = RollbackRequest { target: &target, schema: None, room_for_a_copy: true };
+        let request =
+            RollbackRequest { target: &target, schema: None, flags: None, room_for_a_copy: true };
         let outside = rollback(&environment, &request).unwrap();
-        assert!(place(&outside, "traffic to v2 100 %, preview of v1") < place(&outside, "flags"));
+        assert!(
+            place(&outside, "traffic to v2 100 %, preview of v1")
+                < place(&outside, "configuration")
+        );
     }
 
     #[test]
     fn a_target_that_ran_before_goes_on_running_when_the_rollback_fails() {
         let (_, warm) = rollback_plan(None);
-        assert_eq!(warm.steps[0].undo, Undo::Nothing);
+        assert_eq!(warm.steps[place(&warm, "run 2")].undo, Undo::Nothing);
         let mut environment = environment(&["v1", "v2"]);
         environment.instances.remove(&ReleaseId::from("v1"));
         let target = release("v1");
         let cold = rollback(
             &environment,
-            &RollbackRequest { target: &target, schema: None, room_for_a_copy: true },
+            &RollbackRequest { target: &target, schema: None, flags: None, room_for_a_copy: true },
         );
         assert_ne!(cold.unwrap().steps[0].undo, Undo::Nothing);
     }
@@ -348,8 +380,12 @@ mod tests {
         let check = |verified: &[&str], target: &str, gone: u64, expected: &str| {
             let target = release(target);
             let schema = (gone > 0).then(|| preview(Direction::Down, false, gone));
-            let request =
-                RollbackRequest { target: &target, schema: schema.as_ref(), room_for_a_copy: true };
+            let request = RollbackRequest {
+                target: &target,
+                schema: schema.as_ref(),
+                flags: None,
+                room_for_a_copy: true,
+            };
             let refusal = rollback(&environment(verified), &request).unwrap_err();
             assert_eq!(refusal.to_string(), expected);
         };
@@ -397,7 +433,7 @@ mod tests {
             }
             let schema = schema.map(|breaks| preview(Direction::Down, breaks, 0));
             let target = release("v1");
-            let request = RollbackRequest { target: &target, schema: schema.as_ref(), room_for_a_copy: true };
+            let request = RollbackRequest { target: &target, schema: schema.as_ref(), flags: None, room_for_a_copy: true };
             let plan = rollback(&environment, &request).unwrap();
             prop_assert_eq!(check(&plan, &environment.traffic, &running(&environment)), []);
             prop_assert_eq!(plan.computed_id(), plan.id);

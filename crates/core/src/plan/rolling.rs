@@ -161,14 +161,20 @@ mod tests {
 
     fn forth(environment: &Environment) -> Result<Plan, Refusal> {
         let release = release("v2");
-        let request =
-            DeployRequest { release: &release, schema: None, retry: false, accepted: None };
+        let request = DeployRequest {
+            release: &release,
+            schema: None,
+            flags: None,
+            retry: false,
+            accepted: None,
+        };
         deploy(environment, &request)
     }
 
     fn back(environment: &Environment) -> Plan {
         let release = release("v1");
-        let request = RollbackRequest { target: &release, schema: None, room_for_a_copy: true };
+        let request =
+            RollbackRequest { target: &release, schema: None, flags: None, room_for_a_copy: true };
         rollback(environment, &request).unwrap()
     }
 
@@ -256,6 +262,7 @@ mod tests {
         let request = DeployRequest {
             release: &release,
             schema: Some(&schema),
+            flags: None,
             retry: false,
             accepted: None,
         };
@@ -267,8 +274,12 @@ mod tests {
     fn a_rollback_that_does_not_fit_is_not_refused() {
         let environment = place(&["v1", "v2"], rolling(1), 2);
         let (release, schema) = (release("v1"), preview(Direction::Down, true, 0));
-        let request =
-            RollbackRequest { target: &release, schema: Some(&schema), room_for_a_copy: true };
+        let request = RollbackRequest {
+            target: &release,
+            schema: Some(&schema),
+            flags: None,
+            room_for_a_copy: true,
+        };
         let plan = rollback(&environment, &request).unwrap();
         assert!(effects(&plan).iter().any(|effect| effect.starts_with("requests wait")));
     }
@@ -303,11 +314,11 @@ mod tests {
             let target = release_with_roles(if forth { "v2" } else { "v1" });
             let plan = if forth {
                 let request =
-                    DeployRequest { release: &target, schema: None, retry: false, accepted: None };
+                    DeployRequest { release: &target, schema: None, flags: None, retry: false, accepted: None };
                 deploy(&environment, &request).unwrap()
             } else {
                 let request =
-                    RollbackRequest { target: &target, schema: None, room_for_a_copy: true };
+                    RollbackRequest { target: &target, schema: None, flags: None, room_for_a_copy: true };
                 rollback(&environment, &request).unwrap()
             };
             prop_assert_eq!(check(&plan, &environment.traffic, &running(&environment)), []);

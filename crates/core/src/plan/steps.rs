@@ -51,7 +51,11 @@ impl<'a> Steps<'a> {
             // Six looks over some six seconds: time for an instance to be replaced.
             Effect::Verify { .. } => (60_000, 6),
             Effect::Approve { .. } => (SLACK_MS, 1_000),
-            Effect::EnsureConfig { .. } | Effect::EnsureFlags { .. } => (SLACK_MS, 3),
+            Effect::ConfirmFlags { wait_ms_max } => (wait_ms_max + SLACK_MS, 3),
+            Effect::EnsureConfig { .. }
+            | Effect::EnsureFlags { .. }
+            | Effect::EnsureFlagChange(_)
+            | Effect::EnsureFlagLayer(_) => (SLACK_MS, 3),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The little of the world that the linter keeps in mind while it walks through a plan, and what
 //! no effect may do to it. It shares no code with the planners.
 
+use crate::flag::{LayerChange, OffLayer};
 use crate::model::traffic::WHOLE;
-use crate::model::{ReleaseId, Requests, Share, Split, TrafficState};
+use crate::model::{MigrationVersion, ReleaseId, Requests, Share, Split, TrafficState};
 use crate::plan::{Effect, Intent, Plan, Undo, VerifyCheck};
-use crate::schema::{SchemaChange, Wanted};
+use crate::schema::{Direction, SchemaChange, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The world at one place of a plan.
@@ -23,6 +24,10 @@ pub(super) struct Walk<'a> {
     waited_for: BTreeSet<String>,
     /// The releases that were seen to be healthy.
     proven: BTreeSet<ReleaseId>,
+    /// The releases whose flags are off by this plan.
+    off: BTreeSet<ReleaseId>,
+    /// The migrations that this plan has taken from the schema.
+    gone: BTreeSet<MigrationVersion>,
     /// Roles that the plan has touched, and how many instances they have.
     roles: BTreeMap<(ReleaseId, String), u32>,
 }
@@ -45,6 +50,8 @@ impl<'a> Walk<'a> {
             changes: BTreeMap::new(),
             waited_for: BTreeSet::new(),
             proven: BTreeSet::new(),
+            off: BTreeSet::new(),
+            gone: BTreeSet::new(),
             roles: BTreeMap::new(),
         }
     }
@@ -57,6 +64,7 @@ impl<'a> Walk<'a> {
             Effect::EnsureTraffic { state, .. } => self.divide(state),
             Effect::EnsureSchema { change, wanted } => self.schema(change, *wanted, held),
             Effect::EnsureRole { release, role, count } => self.role(release, role, *count),
+            Effect::EnsureFlagLayer(change) => self.layer(change),
             Effect::EnsureBackup { .. }
             | Effect::Bake(_)
             | Effect::Analysis(_)
@@ -131,8 +139,19 @@ impl<'a> Walk<'a> {
                 self.bears(release, *share, state)?;
             }
         }
+        if let Some(release) = self.still_on(state) {
+            return Err(format!("requests would go back before the flags of {release} are off"));
+        }
         self.traffic = state.clone();
         Ok(())
+    }
+
+    /// The release that loses requests while the plan has yet to turn off its flags.
+    fn still_on(&self, state: &TrafficState) -> Option<&'a ReleaseId> {
+        let to = &self.plan.to;
+        let more = state.split.share(to) > self.traffic.split.share(to);
+        let mut on = layers(self.plan).map(|(release, _)| release);
+        on.find(|of| more && self.plan.intent == Intent::Rollback && !self.off.contains(*of))
     }
 
     /// Whether the instances of a release that serve are in proportion to its share, where it gets
@@ -162,7 +181,44 @@ impl<'a> Walk<'a> {
         if wanted == self.older_schema() && younger.is_some_and(|younger| self.has_roles(younger)) {
             return Err("the schema would go from under the roles that run on it".to_owned());
         }
+        self.ground(change, wanted)?;
         self.changes.insert(id, wanted);
+        Ok(())
+    }
+
+    /// A flag that needs a migration is off while the schema lacks it.
+    fn ground(&mut self, change: &SchemaChange, wanted: Wanted) -> Result<(), String> {
+        let versions = change.scripts.iter().map(|script| script.migration.version);
+        if (change.direction == Direction::Up) == (wanted == Wanted::Made) {
+            self.gone.retain(|gone| !versions.clone().any(|version| version == *gone));
+            return Ok(());
+        }
+        for version in versions {
+            for (release, layer) in layers(self.plan) {
+                let needs = layer.requires.iter().find(|(_, needed)| **needed == version);
+                if let Some((flag, _)) = needs.filter(|_| !self.off.contains(release)) {
+                    return Err(format!("migration {version} would go from under flag {flag}"));
+                }
+            }
+            self.gone.insert(version);
+        }
+        Ok(())
+    }
+
+    fn layer(&mut self, change: &LayerChange) -> Result<(), String> {
+        let release = &change.release;
+        if change.layer.is_some() != change.undoes {
+            self.off.insert(release.clone());
+            return Ok(());
+        }
+        let lost = layers(self.plan)
+            .filter(|(of, _)| *of == release)
+            .flat_map(|(_, layer)| &layer.requires)
+            .find(|(_, version)| self.gone.contains(version));
+        if let Some((flag, version)) = lost {
+            return Err(format!("flag {flag} would be on again without migration {version}"));
+        }
+        self.off.remove(release);
         Ok(())
     }
 
@@ -219,6 +275,7 @@ impl<'a> Walk<'a> {
         });
         unmade
             && roles
+            && (self.off == start.off || self.plan.intent == Intent::Deploy)
             && self.plan.from.as_ref().is_none_or(whole)
             && traffic.split == start.traffic.split
             && traffic.requests == start.traffic.requests
@@ -240,6 +297,14 @@ fn is_plain(traffic: &TrafficState) -> bool {
         && traffic.lease.is_none()
         && traffic.limits.is_empty()
         && traffic.draw.is_independent()
+}
+
+/// What a plan turns off, and of which releases.
+fn layers(plan: &Plan) -> impl Iterator<Item = (&ReleaseId, &OffLayer)> {
+    plan.steps.iter().filter_map(|step| match &step.effect {
+        Effect::EnsureFlagLayer(change) => Some((&change.release, change.layer.as_ref()?)),
+        _ => None,
+    })
 }
 
 /// Every effect of a plan, forth and back.
@@ -279,7 +344,6 @@ mod tests {
     use crate::model::{Canary, CanaryStep, Rolling, Rule, Strategy};
     use crate::plan::fixture::{environment, preview, release_with_roles, roles_run, running};
     use crate::plan::{DeployRequest, Step, check, deploy};
-    use crate::schema::Direction;
 
     /// Spoils the plan of deploying `v2` over `v1`, both with roles, and expects the linter to say
     /// so. With a change of schema that `v1` does not survive, where there is no strategy.
@@ -292,6 +356,7 @@ mod tests {
         let request = DeployRequest {
             release: &release,
             schema: schema.as_ref(),
+            flags: None,
             retry: false,
             accepted: None,
         };

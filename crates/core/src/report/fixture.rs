@@ -24,7 +24,13 @@ pub(super) fn plan() -> Plan {
         lease_ms: 30_000,
     });
     let release = release("v2");
-    let request = DeployRequest { release: &release, schema: None, retry: false, accepted: None };
+    let request = DeployRequest {
+        release: &release,
+        schema: None,
+        flags: None,
+        retry: false,
+        accepted: None,
+    };
     deploy(&environment, &request).unwrap()
 }
 

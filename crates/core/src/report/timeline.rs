@@ -1,5 +1,6 @@
 //! The timeline: each entry of the ledger as one line that a person understands.
 
+use crate::flag::FlagRevision;
 use crate::model::ReleaseId;
 use crate::plan::display::duration;
 use crate::plan::{Effect, Intent, Plan, Step};
@@ -99,6 +100,7 @@ fn tell(entry: &Entry, plan: Option<&Plan>) -> Option<(Mark, String)> {
             let names: Vec<&str> = releases.iter().map(ReleaseId::as_str).collect();
             (Mark::Done, format!("cleared away, no rollback needs them: {}", names.join(", ")))
         }
+        Event::FlagsRevised { revision } => (Mark::Person, revised(revision, by)),
         Event::ControllerStarted { version } => {
             (Mark::Begin, format!("controller {version} started, fence {}", entry.fence))
         }
@@ -112,6 +114,15 @@ fn started(plan: &Plan, by: &str) -> String {
     };
     let from = plan.from.as_ref().map_or("nobody", |release| release.as_str());
     format!("{by}: {verb} {} from {from} to {}, plan {}", plan.environment, plan.to, plan.id)
+}
+
+fn revised(revision: &FlagRevision, by: &str) -> String {
+    let FlagRevision { number, source, reason, changed, .. } = revision;
+    let mut text = format!("{by} makes revision {number} of the flags ({source}): {reason}");
+    if !changed.is_empty() {
+        text = format!("{text}; {}", changed.join("; "));
+    }
+    text
 }
 
 fn done(what: &str, receipt: &Receipt) -> String {

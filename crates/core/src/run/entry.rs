@@ -59,6 +59,8 @@ pub enum Subject {
     Release(ReleaseId),
     /// An environment.
     Environment(EnvironmentName),
+    /// The flags of an environment.
+    Flags(EnvironmentName),
     /// The controller itself.
     Controller,
 }
@@ -67,9 +69,9 @@ impl Subject {
     /// The environment it belongs to, if any.
     pub fn environment(&self) -> Option<&EnvironmentName> {
         match self {
-            Subject::Plan { environment, .. } | Subject::Environment(environment) => {
-                Some(environment)
-            }
+            Subject::Plan { environment, .. }
+            | Subject::Environment(environment)
+            | Subject::Flags(environment) => Some(environment),
             Subject::Release(_) | Subject::Controller => None,
         }
     }

@@ -2,6 +2,7 @@
 //! changed.
 
 use crate::analysis::{Alarm, Reference, Sample, Tick};
+use crate::flag::FlagRevision;
 use crate::model::ids::Millis;
 use crate::model::{Digest, Release, ReleaseId, StepId};
 use crate::plan::Plan;
@@ -115,6 +116,11 @@ pub enum Event {
     Pruned {
         /// The releases that can no longer be targets, unless they are frozen again.
         releases: Vec<ReleaseId>,
+    },
+    /// The flags of an environment changed.
+    FlagsRevised {
+        /// The whole revision.
+        revision: Box<FlagRevision>,
     },
     /// A controller took over.
     ControllerStarted {

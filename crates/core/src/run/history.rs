@@ -1,5 +1,6 @@
 //! What the ledger says has happened in one environment: a fold over its entries.
 
+use crate::flag::{FlagSpan, FlagState};
 use crate::model::{Digest, EnvironmentName, Generation, PlanId, ReleaseId};
 use crate::plan::{Intent, Plan};
 use crate::run::entry::{Entry, Subject};
@@ -30,6 +31,15 @@ pub struct History {
     pub taken_back: Option<(ReleaseId, Timestamp)>,
     /// The old release that is kept running, and since when it no longer serves.
     pub warm: Option<(ReleaseId, Timestamp)>,
+    /// The flags as the last revision has them.
+    #[serde(default)]
+    pub flags: FlagState,
+    /// What the last deploy of each release did to the flags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub flag_spans: BTreeMap<ReleaseId, FlagSpan>,
+    /// What the plan which began last has done to them so far.
+    #[serde(default)]
+    pub(crate) flag_span: FlagSpan,
 }
 
 /// A release that was verified.
@@ -98,6 +108,12 @@ impl History {
             }
             Event::MaintenanceOff { .. } => self.maintenance = None,
             Event::WarmEnded { .. } => self.warm = None,
+            Event::FlagsRevised { revision } => {
+                if revision.cause.is_some() {
+                    self.flag_span.take(&self.flags, revision);
+                }
+                self.flags.take(revision);
+            }
             _ => {}
         }
     }
@@ -107,6 +123,8 @@ impl History {
         self.running = Some(plan.id.clone());
         self.held.remove(&plan.to);
         self.taken_back = None;
+        self.flags.plan_begins();
+        self.flag_span = FlagSpan::at(&self.flags);
         self.operations.push(Operation {
             plan: plan.id.clone(),
             intent: plan.intent,
@@ -127,7 +145,10 @@ impl History {
         let (intent, from, to) = (operation.intent, operation.from.clone(), operation.to.clone());
         self.running = None;
         match (outcome, intent) {
-            (Outcome::Live, Intent::Deploy) => self.went_live(from, to, entry.at),
+            (Outcome::Live, Intent::Deploy) => {
+                self.flag_spans.insert(to.clone(), self.flag_span.clone());
+                self.went_live(from, to, entry.at);
+            }
             (Outcome::Live, Intent::Rollback) => self.rolled_back(from, &to),
             (Outcome::WentBack(reason), Intent::Deploy) => {
                 self.held.insert(to.clone(), reason.to_string());

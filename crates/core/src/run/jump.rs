@@ -37,6 +37,9 @@ fn is_ensured_anew(plan: &Plan, effect: &Effect) -> bool {
         | Effect::EnsureConfig { .. }
         | Effect::EnsureRole { .. }
         | Effect::EnsureFlags { .. }
+        | Effect::EnsureFlagChange(_)
+        | Effect::EnsureFlagLayer(_)
+        | Effect::ConfirmFlags { .. }
         | Effect::EnsureResource { .. }
         | Effect::Bake(_)
         | Effect::Approve { .. } => false,
@@ -56,8 +59,13 @@ mod tests {
         let mut environment = environment(&["v1"]);
         environment.policy.strategy = strategy;
         let release = release("v2");
-        let request =
-            DeployRequest { release: &release, schema: None, retry: false, accepted: None };
+        let request = DeployRequest {
+            release: &release,
+            schema: None,
+            flags: None,
+            retry: false,
+            accepted: None,
+        };
         let plan = deploy(&environment, &request).unwrap();
         let mut progress = Progress::default();
         for step in &plan.steps {

@@ -198,7 +198,7 @@ impl<'a> Act<'a> {
             let all: Vec<u32> = all.into_iter().filter(|oid| self.known.is_table(*oid)).collect();
             quietly(work, |work| {
                 for oid in &all {
-                    self.keeper.lock(work, *oid)?;
+                    Keeper::lock(work, *oid)?;
                 }
                 all.iter().try_for_each(|oid| self.keeper.rows(work, *oid, false))
             })?;
@@ -266,7 +266,7 @@ impl<'a> Act<'a> {
         before: &Inventory,
     ) -> Result<Vec<Lost>, PostgresError> {
         work.run(ABOUT, "SAVEPOINT ripcord_trial")?;
-        self.watch.pass(work)?;
+        Watch::pass(work)?;
         self.execute(work, step)?;
         let now = quietly(work, Inventory::read)?;
         Ok(before.lost(&now))
@@ -309,7 +309,7 @@ impl<'a> Act<'a> {
             work.run(ABOUT, BACK)?;
         }
         for one in lost.iter().filter(|one| self.known.concerns(one)) {
-            let counted = quietly(work, |work| self.keeper.extent(work, &before, one))?;
+            let counted = quietly(work, |work| Keeper::extent(work, &before, one))?;
             merge(&mut self.gone, counted);
         }
         let rows = self.execute(work, step)?;

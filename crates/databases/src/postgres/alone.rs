@@ -10,7 +10,7 @@ use crate::postgres::own::{Applied, Intent};
 use crate::postgres::scope::resolve;
 use crate::postgres::script::{Script, Step};
 use crate::postgres::session::Session;
-use crate::postgres::terms::Terms;
+use crate::postgres::terms::{Terms, pause_ms};
 use crate::postgres::trouble::PostgresError;
 use crate::statement::Statement;
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub(crate) fn alone(
             return Err(PostgresError::Contended { place, why, attempts: attempt });
         }
         report(Progress::Waiting { attempt, why: error.to_string() });
-        std::thread::sleep(Duration::from_millis(terms.pause_ms(attempt)));
+        std::thread::sleep(Duration::from_millis(pause_ms(attempt)));
     }
 }
 

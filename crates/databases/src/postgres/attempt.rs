@@ -6,7 +6,7 @@ use crate::postgres::outcome::Progress;
 use crate::postgres::own;
 use crate::postgres::quiet::{bound, quietly};
 use crate::postgres::session::Session;
-use crate::postgres::terms::Terms;
+use crate::postgres::terms::{Terms, pause_ms};
 use crate::postgres::trouble::PostgresError;
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ pub(crate) fn attempt<T>(
             return Err(PostgresError::Contended { place, why, attempts: attempt });
         }
         report(Progress::Waiting { attempt, why: error.to_string() });
-        std::thread::sleep(Duration::from_millis(terms.pause_ms(attempt)));
+        std::thread::sleep(Duration::from_millis(pause_ms(attempt)));
     }
 }
 

@@ -18,6 +18,9 @@ pub struct Limits {
     pub lock: Duration,
     /// Until another Ripcord that is at work in the same database is done.
     pub turn: Duration,
+    /// Until a holder that neither asks the server anything nor waits for it is taken to stand
+    /// still, and is ended.
+    pub still: Duration,
 }
 
 impl Default for Limits {
@@ -27,6 +30,7 @@ impl Default for Limits {
             statement: Duration::from_mins(1),
             lock: Duration::from_secs(5),
             turn: Duration::from_mins(1),
+            still: Duration::from_secs(30),
         }
     }
 }
@@ -197,14 +201,13 @@ impl Connection {
             Err(error) => return Err(failed(&self.place, about, &error)),
         };
         let sent = writer.write_all(rows);
-        let done = match sent {
+        match sent {
             Ok(()) => writer.finish().map_err(|error| failed(&self.place, about, &error)),
             Err(error) => {
                 let why = error.to_string();
                 Err(PostgresError::Unreachable { place: self.place.clone(), why })
             }
-        };
-        done
+        }
     }
 
     /// Whether nothing can be asked any more.
@@ -221,7 +224,7 @@ fn failed(place: &str, about: &'static str, error: &postgres::Error) -> Postgres
     let (place, why) = (place.to_owned(), why(error));
     let code = error.code().map(|state| state.code().to_owned()).unwrap_or_default();
     let source = std::error::Error::source(error);
-    let broken = source.is_some_and(|source| source.is::<std::io::Error>());
+    let broken = source.is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
     if error.is_closed() || broken {
         PostgresError::Unreachable { place, why }
     } else {

@@ -23,9 +23,6 @@ pub struct Session {
 /// The advisory lock that one Ripcord at a time holds. Any number will do that others do not use.
 const LOCK_WORK: i64 = 0x0052_4950_574f_524b;
 
-/// A holder that neither waits for the server nor was heard of for so long stands still.
-const STILL_SECONDS_MAX: u32 = 30;
-
 /// How long to wait until a session that was ended is gone.
 const END_MAX: Duration = Duration::from_secs(10);
 
@@ -40,7 +37,7 @@ impl Session {
     /// The database cannot be reached, another Ripcord is at work there for longer than
     /// [`Limits::turn`], or the user may not make a schema.
     pub fn open(address: &str, history: &str, limits: &Limits) -> Result<Session, PostgresError> {
-        let mut guard = guard(address, limits)?;
+        let mut guard = guard(address, limits, None)?;
         let incarnation =
             guard.value("incarnation", "SELECT pg_catalog.gen_random_uuid()::text")?;
         own::ensure(&mut guard, &incarnation.unwrap_or_default())?;
@@ -123,20 +120,18 @@ impl Session {
 
     fn reconnect(&mut self) -> Result<(), PostgresError> {
         if self.guard.is_closed() || self.guard.rows(ABOUT, "SELECT 1").is_err() {
-            self.guard = guard(&self.address, &self.limits)?;
+            self.guard = guard(&self.address, &self.limits, Some(self.fence))?;
         }
-        let fence = self.guard.number("fence", "SELECT fence FROM ripcord.database")?;
-        if fence != self.fence {
-            return Err(PostgresError::Superseded { place: self.place().to_owned() });
-        }
+        still_mine(&mut self.guard, self.fence)?;
         end_others(&mut self.guard)?;
         self.work = work(&self.address, self.fence, &self.limits)?;
         Ok(())
     }
 }
 
-/// A connection that holds the lock.
-fn guard(address: &str, limits: &Limits) -> Result<Connection, PostgresError> {
+/// A connection that holds the lock. Who held it before, under a fence, does not wait for whoever
+/// took over.
+fn guard(address: &str, limits: &Limits, fence: Option<i64>) -> Result<Connection, PostgresError> {
     let mut guard = Connection::open(address, "guard", limits)?;
     guard.run(
         ABOUT,
@@ -147,16 +142,27 @@ fn guard(address: &str, limits: &Limits) -> Result<Connection, PostgresError> {
     let mut pause = Duration::from_millis(10);
     let take = format!("SELECT pg_catalog.pg_try_advisory_lock({LOCK_WORK})::text");
     while guard.value(ABOUT, &take)?.as_deref() != Some("true") {
+        if let Some(fence) = fence {
+            still_mine(&mut guard, fence)?;
+        }
         if began.elapsed() >= limits.turn {
             let who = holder(&mut guard)?;
             let waited_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             return Err(PostgresError::Busy { place: guard.place().to_owned(), who, waited_ms });
         }
-        end_still(&mut guard)?;
+        end_still(&mut guard, limits.still)?;
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(500));
     }
     Ok(guard)
+}
+
+/// Whether nobody took over.
+fn still_mine(guard: &mut Connection, fence: i64) -> Result<(), PostgresError> {
+    if guard.number("fence", "SELECT fence FROM ripcord.database")? == fence {
+        return Ok(());
+    }
+    Err(PostgresError::Superseded { place: guard.place().to_owned() })
 }
 
 fn work(address: &str, fence: i64, limits: &Limits) -> Result<Connection, PostgresError> {
@@ -180,7 +186,7 @@ const HOLDERS: &str = "SELECT l.pid FROM pg_catalog.pg_locks l \
 
 /// Ends a holder that stands still: its process was stopped, or its network is gone. One that
 /// waits for the server is at work, however long that takes.
-fn end_still(guard: &mut Connection) -> Result<(), PostgresError> {
+fn end_still(guard: &mut Connection, still: Duration) -> Result<(), PostgresError> {
     let sql = format!(
         "SELECT pg_catalog.count(pg_catalog.pg_terminate_backend(a.pid)) \
          FROM pg_catalog.pg_stat_activity a \
@@ -192,7 +198,8 @@ fn end_still(guard: &mut Connection) -> Result<(), PostgresError> {
              WHERE b.datname = a.datname AND (b.application_name LIKE 'ripcord/work/%' \
              OR b.pid IN ({HOLDERS}) AND b.application_name = 'ripcord/guard') \
              AND (b.state = 'active' OR b.state_change > pg_catalog.clock_timestamp() \
-             - pg_catalog.make_interval(secs => {STILL_SECONDS_MAX})))"
+             - pg_catalog.make_interval(secs => {})))",
+        still.as_secs_f64()
     );
     guard.rows(ABOUT, &sql).map(|_| ())
 }

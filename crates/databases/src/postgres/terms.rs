@@ -36,13 +36,11 @@ impl Default for Terms {
     }
 }
 
-impl Terms {
-    /// How long to wait before the attempt after this one, in milliseconds: users get the time
-    /// that they queued, and more each time.
-    pub(crate) fn pause_ms(&self, attempt: u32) -> u64 {
-        let doubled = 50_u64.saturating_mul(1 << attempt.min(6));
-        doubled.min(PAUSE_MS_MAX)
-    }
+/// How long to wait before the attempt after this one, in milliseconds: users get the time that
+/// they queued, and more each time.
+pub(crate) fn pause_ms(attempt: u32) -> u64 {
+    let doubled = 50_u64.saturating_mul(1 << attempt.min(6));
+    doubled.min(PAUSE_MS_MAX)
 }
 
 /// The longest pause between two attempts.
@@ -54,8 +52,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_end() {
-        let terms = Terms::default();
-        let pauses: Vec<u64> = [0, 1, 2, 5, 6, 1000].map(|n| terms.pause_ms(n)).to_vec();
+        let pauses = [0, 1, 2, 5, 6, 1000].map(pause_ms);
         assert_eq!(pauses, [50, 100, 200, 1600, 2000, 2000]);
     }
 }

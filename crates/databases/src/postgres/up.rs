@@ -119,7 +119,7 @@ impl Ascent<'_> {
             None => Applied::reserve(session.guard())?,
         };
         afresh(session.work())?;
-        self.settings(session, script, progress.done)?;
+        Ascent::settings(session, script, progress.done)?;
         let tables = written(session.guard(), script)?;
         let key = format!("up:{}", progress.id);
         let mut watch = Watch::begin(session.guard(), &key, &tables, self.terms)?;
@@ -135,12 +135,7 @@ impl Ascent<'_> {
     }
 
     /// What the statements that are done set for those after them.
-    fn settings(
-        &self,
-        session: &mut Session,
-        script: &Script,
-        done: usize,
-    ) -> Result<(), PostgresError> {
+    fn settings(session: &mut Session, script: &Script, done: usize) -> Result<(), PostgresError> {
         let steps = script.steps.iter().take(done).filter(|step| step.sets());
         for step in steps {
             session.work().run("settings", &step.parsed.text)?;
@@ -229,16 +224,12 @@ impl Ascent<'_> {
     /// The schema before the run, and its entry, in the first transaction.
     fn begin(&self, session: &mut Session, id: i64) -> Result<Before, PostgresError> {
         let (now, identities) = snapshot_here(session.work(), &Scope::default())?;
-        match &self.resumed {
-            Some(one) => {
-                let before = one.delta.as_ref().map(|delta| delta.taken_from(&now).0);
-                Ok(before.map_or((now, Some(identities)), |before| (before, None)))
-            }
-            None => {
-                quietly(session.work(), |work| Applied::begin(work, id, &self.run))?;
-                Ok((now, Some(identities)))
-            }
+        if let Some(one) = &self.resumed {
+            let before = one.delta.as_ref().map(|delta| delta.taken_from(&now).0);
+            return Ok(before.map_or((now, Some(identities)), |before| (before, None)));
         }
+        quietly(session.work(), |work| Applied::begin(work, id, &self.run))?;
+        Ok((now, Some(identities)))
     }
 
     /// What comes back of an earlier run, what this one changed so far, and that it is done, in the

@@ -42,16 +42,13 @@ impl Document {
             let Some(release) = releases.get(flag.key) else { continue };
             let variant = flag.off_variant().map_err(|why| FlagsError::refused(flag.key, why))?;
             fix(&mut splices, &flag, variant);
-            match flag.node.get("metadata").filter(|_| !flag.metadata.is_empty()) {
-                Some(metadata) => {
-                    splices.set(metadata, "killSwitch", "true");
-                    splices.set(metadata, "releaseId", &quote(release));
-                }
-                None => {
-                    let said =
-                        format!("{{\"killSwitch\": true, \"releaseId\": {}}}", quote(release));
-                    splices.set(flag.node, "metadata", &said);
-                }
+            let metadata = flag.node.get("metadata").filter(|_| !flag.metadata.is_empty());
+            if let Some(metadata) = metadata {
+                splices.set(metadata, "killSwitch", "true");
+                splices.set(metadata, "releaseId", &quote(release));
+            } else {
+                let said = format!("{{\"killSwitch\": true, \"releaseId\": {}}}", quote(release));
+                splices.set(flag.node, "metadata", &said);
             }
         }
         Document::from_text(splices.apply())

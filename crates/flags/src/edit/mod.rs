@@ -2,6 +2,7 @@
 //! it stood: order, blanks, digits of numbers, members that are not known here.
 
 mod chain;
+mod diff;
 mod flag;
 mod layer;
 mod merge;
@@ -9,6 +10,7 @@ mod rollout;
 mod splice;
 mod target;
 
+pub use diff::{ChangeKind, FlagChange, diff};
 pub use flag::TargetRules;
 pub use layer::OffLayer;
 pub use merge::{Merge, merge};

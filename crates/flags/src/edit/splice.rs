@@ -20,11 +20,11 @@ impl<'a> Splices<'a> {
     }
 
     /// Gives a member of an object this value; a new one goes to the end.
-    pub(crate) fn set(&mut self, object: &Node, key: &str, value: &str) {
+    pub(crate) fn set(&mut self, object: &Node, key: &str, json: &str) {
         if let Some(node) = object.get(key) {
-            return self.replace(node, value);
+            return self.replace(node, json);
         }
-        let member = format!("{}: {value}", quote(key));
+        let member = format!("{}: {json}", quote(key));
         match object.members().unwrap_or_default() {
             [] => self.replace(object, &format!("{{{member}}}")),
             [first, .., last] | [last @ first] => {
@@ -35,11 +35,11 @@ impl<'a> Splices<'a> {
     }
 
     /// Adds an element to the end of a list.
-    pub(crate) fn append(&mut self, list: &Node, value: &str) {
-        match list.elements().unwrap_or_default() {
-            [] => self.replace(list, &format!("[{value}]")),
+    pub(crate) fn append(&mut self, elements: &Node, value: &str) {
+        match elements.elements().unwrap_or_default() {
+            [] => self.replace(elements, &format!("[{value}]")),
             [first, .., last] | [last @ first] => {
-                let blank = self.blank(list.start + 1..first.start);
+                let blank = self.blank(elements.start + 1..first.start);
                 self.insert(last.end, format!(",{blank}{value}"));
             }
         }

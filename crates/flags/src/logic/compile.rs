@@ -1,7 +1,7 @@
 //! From the text of rules to compiled ones. What cannot be evaluated is refused here, with its
 //! place, so that evaluation has nothing left to refuse.
 
-use crate::error::Problem;
+use crate::error::Fault;
 use crate::logic::rule::Path;
 use crate::logic::{Operator, Rule};
 use crate::text::{Kind, Member, Node};
@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 /// How deep rules may nest, named rules included: evaluation uses the stack.
 const DEPTH_MAX: usize = 100;
+const UNUSABLE: &str = "cannot be used:";
 
 /// The named rules of a document.
 pub(crate) struct Evaluators {
@@ -26,8 +27,8 @@ impl Evaluators {
     }
 
     /// Compiles the named rules. Those that cannot be used are found out by who refers to them,
-    /// and told as problems.
-    pub(crate) fn compile(members: &[Member], text: &str) -> (Evaluators, Vec<Problem>) {
+    /// and told.
+    pub(crate) fn compile(members: &[Member], text: &str) -> (Evaluators, Vec<Fault>) {
         let names: HashMap<Box<str>, usize> =
             members.iter().enumerate().map(|(at, member)| (member.key.clone(), at)).collect();
         let unknown = Err("is used before it is known".to_owned());
@@ -36,12 +37,12 @@ impl Evaluators {
             rules: vec![Rule::Constant(Json::Null); members.len()],
             names,
         };
-        let mut problems = Vec::new();
+        let mut faults = Vec::new();
         let mut states = vec![State::Waiting; members.len()];
         for at in 0..members.len() {
-            evaluators.settle(at, members, text, &mut states, &mut problems);
+            evaluators.settle(at, members, text, &mut states, &mut faults);
         }
-        (evaluators, problems)
+        (evaluators, faults)
     }
 
     /// Compiles one named rule after those that it refers to. Iterative, since a chain of names
@@ -52,7 +53,7 @@ impl Evaluators {
         members: &[Member],
         text: &str,
         states: &mut [State],
-        problems: &mut Vec<Problem>,
+        faults: &mut Vec<Fault>,
     ) {
         let mut stack = vec![at];
         while let Some(&top) = stack.last() {
@@ -72,31 +73,26 @@ impl Evaluators {
             if stack.len() == before {
                 let compiled = if circle {
                     let span = members[top].value.span();
-                    Err(Problem::new(text, &span, "it refers to itself through `$ref`"))
+                    Err(Fault::new(span, "it refers to itself through `$ref`"))
                 } else {
                     compile(&members[top].value, text, self)
                 };
-                self.store(top, compiled, problems);
+                self.store(top, compiled, faults);
                 states[top] = State::Done;
                 stack.pop();
             }
         }
     }
 
-    fn store(
-        &mut self,
-        at: usize,
-        compiled: Result<Compiled, Problem>,
-        problems: &mut Vec<Problem>,
-    ) {
+    fn store(&mut self, at: usize, compiled: Result<Compiled, Fault>, faults: &mut Vec<Fault>) {
         match compiled {
             Ok(compiled) => {
                 self.depths[at] = Ok(compiled.depth);
                 self.rules[at] = compiled.rule;
             }
-            Err(problem) => {
-                self.depths[at] = Err(problem.what.clone());
-                problems.push(problem);
+            Err(fault) => {
+                self.depths[at] = Err(fault.what.clone());
+                faults.push(fault);
             }
         }
     }
@@ -120,11 +116,7 @@ pub(crate) struct Compiled {
 }
 
 /// Compiles a rule.
-pub(crate) fn compile(
-    node: &Node,
-    text: &str,
-    evaluators: &Evaluators,
-) -> Result<Compiled, Problem> {
+pub(crate) fn compile(node: &Node, text: &str, evaluators: &Evaluators) -> Result<Compiled, Fault> {
     let mut compiler = Compiler { text, evaluators, depth: 0, deepest: 0 };
     let rule = compiler.rule(node)?;
     Ok(Compiled { rule, depth: compiler.deepest })
@@ -152,13 +144,13 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn rule(&mut self, node: &Node) -> Result<Rule, Problem> {
+    fn rule(&mut self, node: &Node) -> Result<Rule, Fault> {
         self.depth += 1;
         self.reach(node, 0)?;
         let rule = match &node.kind {
             Kind::List(elements) => {
                 let rules = elements.iter().map(|node| self.rule(node));
-                let rules = rules.collect::<Result<Vec<Rule>, Problem>>()?;
+                let rules = rules.collect::<Result<Vec<Rule>, Fault>>()?;
                 list(rules)
             }
             Kind::Object(members) => match members.as_slice() {
@@ -172,7 +164,7 @@ impl Compiler<'_> {
         Ok(rule)
     }
 
-    fn reach(&mut self, node: &Node, further: usize) -> Result<(), Problem> {
+    fn reach(&mut self, node: &Node, further: usize) -> Result<(), Fault> {
         let depth = self.depth + further;
         self.deepest = self.deepest.max(depth);
         if depth > DEPTH_MAX {
@@ -182,7 +174,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn operation(&mut self, member: &Member) -> Result<Rule, Problem> {
+    fn operation(&mut self, member: &Member) -> Result<Rule, Fault> {
         match &*member.key {
             "var" => self.attribute(&member.value),
             "$ref" => self.reference(&member.value),
@@ -194,7 +186,7 @@ impl Compiler<'_> {
                         Some(known) => format!("did you mean `{known}`?"),
                         None => "operators are those of JSONLogic, and starts_with, ends_with, sem_ver, fractional".to_owned(),
                     };
-                    return Err(Problem::new(self.text, &span, what).hint(hint));
+                    return Err(Fault::new(span, what).hint(hint));
                 };
                 let arguments = self.arguments(&member.value)?;
                 Ok(Rule::Call { operator, arguments: arguments.into() })
@@ -203,14 +195,14 @@ impl Compiler<'_> {
     }
 
     /// The arguments of an operator; a single one may stand without a list.
-    fn arguments(&mut self, node: &Node) -> Result<Vec<Rule>, Problem> {
+    fn arguments(&mut self, node: &Node) -> Result<Vec<Rule>, Fault> {
         match &node.kind {
             Kind::List(elements) => elements.iter().map(|element| self.rule(element)).collect(),
             _ => Ok(vec![self.rule(node)?]),
         }
     }
 
-    fn attribute(&mut self, node: &Node) -> Result<Rule, Problem> {
+    fn attribute(&mut self, node: &Node) -> Result<Rule, Fault> {
         let mut arguments = self.arguments(node)?;
         arguments.truncate(2);
         let otherwise = if arguments.len() == 2 { arguments.pop().map(Box::new) } else { None };
@@ -223,7 +215,7 @@ impl Compiler<'_> {
         Ok(Rule::Attribute { path, otherwise })
     }
 
-    fn reference(&mut self, node: &Node) -> Result<Rule, Problem> {
+    fn reference(&mut self, node: &Node) -> Result<Rule, Fault> {
         let Some(name) = node.as_str() else {
             return Err(self.wrong(node, "`$ref` must name a rule in `$evaluators`"));
         };
@@ -241,15 +233,17 @@ impl Compiler<'_> {
         };
         match &self.evaluators.depths[at] {
             Ok(depth) => self.reach(node, *depth)?,
+            // The root of the trouble, not the whole way to it.
+            Err(why) if why.contains(UNUSABLE) => return Err(self.wrong(node, why.clone())),
             Err(why) => {
-                return Err(self.wrong(node, format!("rule `{name}` cannot be used: {why}")));
+                return Err(self.wrong(node, format!("rule `{name}` {UNUSABLE} {why}")));
             }
         }
         Ok(Rule::Reference(at))
     }
 
-    fn wrong(&self, node: &Node, what: impl Into<String>) -> Problem {
-        Problem::new(self.text, &node.span(), what)
+    fn wrong(&self, node: &Node, what: impl Into<String>) -> Fault {
+        Fault::new(node.span(), what)
     }
 }
 

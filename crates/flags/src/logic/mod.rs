@@ -19,4 +19,5 @@ pub use bucket::Bucketing;
 pub(crate) use compile::{Evaluators, compile};
 pub(crate) use rule::{Operator, Rule};
 pub(crate) use run::Run;
+pub(crate) use sem_ver::{OPERATORS as VERSION_OPERATORS, is_strict as is_strict_version};
 pub(crate) use value::Value;

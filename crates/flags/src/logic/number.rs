@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn same(found: f64, expected: f64, text: &str) {
-        assert!(found == expected || found.is_nan() && expected.is_nan(), "{text}: {found}");
+        assert_eq!(found.to_bits(), expected.to_bits(), "{text}: {found}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A compiled rule: a tree of operators, with everything looked up that can be before evaluation.
 
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 
 /// A compiled rule.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,15 +23,53 @@ pub(crate) enum Rule {
 impl Rule {
     /// Whether it may look at the time. References are looked at where they are defined.
     pub(crate) fn uses_time(&self) -> bool {
-        let otherwise = |rule: &Option<Box<Rule>>| rule.as_ref().is_some_and(|it| it.uses_time());
-        match self {
-            Rule::Constant(_) | Rule::Reference(_) => false,
-            Rule::List(rules) => rules.iter().any(Rule::uses_time),
-            Rule::Call { arguments, .. } => arguments.iter().any(Rule::uses_time),
-            Rule::Attribute { path, otherwise: rule } => path.is_time() || otherwise(rule),
+        let own = match self {
+            Rule::Attribute { path, .. } => path.is_time(),
             // What is computed may come out as anything.
             Rule::Computed { .. } => true,
+            Rule::Constant(_) | Rule::Reference(_) | Rule::List(_) | Rule::Call { .. } => false,
+        };
+        own || self.children().any(Rule::uses_time)
+    }
+}
+
+impl Rule {
+    /// Gathers the attributes by which users are split.
+    pub(crate) fn split_by(&self, paths: &mut BTreeSet<Box<[Box<str>]>>) {
+        if let Rule::Call { operator: Operator::Fractional, arguments } = self
+            && let Some(by) = arguments.first()
+        {
+            by.attributes(&mut |path| {
+                // What the context gets by itself cannot be set.
+                if path.0.first().is_none_or(|name| &**name != "$flagd") {
+                    paths.insert(path.0.clone());
+                }
+            });
         }
+        self.children().for_each(|rule| rule.split_by(paths));
+    }
+
+    /// Tells every attribute that is looked at.
+    pub(crate) fn attributes(&self, tell: &mut impl FnMut(&Path)) {
+        if let Rule::Attribute { path, .. } = self {
+            tell(path);
+        }
+        // A closure that is handed down by reference stays one type.
+        for rule in self.children() {
+            rule.attributes(tell);
+        }
+    }
+
+    /// The rules in it.
+    pub(crate) fn children(&self) -> impl Iterator<Item = &Rule> {
+        let (several, one, other): (&[Rule], _, _) = match self {
+            Rule::Constant(_) | Rule::Reference(_) => (&[], None, None),
+            Rule::List(rules) => (rules, None, None),
+            Rule::Call { arguments, .. } => (arguments, None, None),
+            Rule::Attribute { otherwise, .. } => (&[], None, otherwise.as_deref()),
+            Rule::Computed { path, otherwise } => (&[], Some(&**path), otherwise.as_deref()),
+        };
+        several.iter().chain(one).chain(other)
     }
 }
 

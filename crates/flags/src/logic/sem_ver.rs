@@ -25,6 +25,20 @@ pub(crate) fn compare(left: &Value<'_>, operator: &Value<'_>, right: &Value<'_>)
     })
 }
 
+/// Whether a text is a version exactly as semver.org writes it: no v, nothing left out.
+pub(crate) fn is_strict(text: &str) -> bool {
+    let build = text.split_once('+').map(|(_, build)| build);
+    let letters = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let core = text.split(['-', '+']).next().unwrap_or_default();
+    text.starts_with(|first: char| first.is_ascii_digit())
+        && core.split('.').count() == 3
+        && core.split('.').all(|part| !part.is_empty())
+        && build.is_none_or(|build| build.split('.').all(letters))
+        && Version::read(text).is_some()
+}
+
 /// The operators that there are.
 pub(crate) const OPERATORS: [&str; 8] = ["=", "!=", "<", "<=", ">", ">=", "^", "~"];
 

@@ -220,7 +220,7 @@ mod tests {
         let check = |json: Json, number: f64, text: &str| {
             let value = Value::from(&json);
             let found = value.number();
-            assert!(found == number || found.is_nan() && number.is_nan(), "{json}: {found}");
+            assert_eq!(found.to_bits(), number.to_bits(), "{json}: {found}");
             assert_eq!(value.text(), text, "{json}");
         };
         check(json!(null), 0.0, "null");

@@ -3,7 +3,12 @@
 #[path = "../conformance/runner/mod.rs"]
 mod runner;
 
+mod fuzz;
+mod golden;
+mod hostile;
 mod jsonlogic;
+mod properties;
+mod schemas;
 mod testbed;
 
 use std::path::PathBuf;

@@ -245,9 +245,8 @@ impl Platform for ProcessPlatform {
         let web: Vec<_> = self.inventory.of(&Part::web(release))?.into_values().collect();
         let targets: Vec<_> = web.iter().filter_map(Instance::target).collect();
         let answers = health::answer(&targets, OBSERVE_MAX);
-        let ready = |(instance, answers): (&Instance, bool)| {
-            u32::from(answers && instance.may_serve())
-        };
+        let ready =
+            |(instance, answers): (&Instance, bool)| u32::from(answers && instance.may_serve());
         Ok(web.iter().zip(answers).map(ready).sum())
     }
 

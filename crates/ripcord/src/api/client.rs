@@ -1,10 +1,10 @@
 //! The client side: commands talk to the controller of a state directory through this.
 
 use crate::api::wire::{
-    Contact, Created, Entries, Frozen, MaintenanceRequest, PlanRequest, StartRequest, Started,
-    Taken, WishKind, Wrong,
+    Contact, Created, Entries, FlagDocument, Frozen, MaintenanceRequest, PlanRequest, StartRequest,
+    Started, Taken, WishKind, Wrong,
 };
-use crate::controller::{Request, Status};
+use crate::controller::{FlagAnswer, FlagRequest, FlagsView, Request, RevisionView, Status};
 use crate::failure::{Code, Failure};
 use crate::world::Layout;
 use ripcord_core::model::{Release, ReleaseId};
@@ -91,6 +91,33 @@ impl Client {
         request: &MaintenanceRequest,
     ) -> Result<T, Failure> {
         self.post(&format!("environments/{environment}/maintenance"), request)
+    }
+
+    pub(crate) fn flags(&self, environment: &str) -> Result<FlagsView, Failure> {
+        self.get(&format!("environments/{environment}/flags"))
+    }
+
+    pub(crate) fn change_flags(
+        &self,
+        environment: &str,
+        request: &FlagRequest,
+    ) -> Result<FlagAnswer, Failure> {
+        self.post(&format!("environments/{environment}/flags"), request)
+    }
+
+    pub(crate) fn flag_history(&self, environment: &str) -> Result<Vec<RevisionView>, Failure> {
+        self.get(&format!("environments/{environment}/flags/history"))
+    }
+
+    /// The document of a revision, without layers.
+    pub(crate) fn flag_document(&self, environment: &str, number: u64) -> Result<String, Failure> {
+        let path = format!("environments/{environment}/flags/revisions/{number}");
+        Ok(self.get::<FlagDocument>(&path)?.document)
+    }
+
+    /// The names of all environments.
+    pub(crate) fn environments(&self) -> Result<Vec<String>, Failure> {
+        self.get("environments")
     }
 
     pub(crate) fn status(&self, environment: &str) -> Result<Status, Failure> {

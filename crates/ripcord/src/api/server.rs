@@ -2,11 +2,11 @@
 //! block, and answered as JSON.
 
 use crate::api::wire::{
-    Created, Entries, Frozen, MaintenanceRequest, PlanRequest, StartRequest, Started, Taken,
-    WishKind, Wrong,
+    Created, Entries, FlagDocument, Frozen, MaintenanceRequest, PlanRequest, StartRequest, Started,
+    Taken, WishKind, Wrong,
 };
 use crate::controller::environment::EnvironmentControl;
-use crate::controller::{Controller, Request as OperatorRequest, Wish};
+use crate::controller::{Controller, FlagRequest, Request as OperatorRequest, Wish};
 use crate::failure::{Code, Failure, Kind};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -51,6 +51,9 @@ pub(crate) async fn serve(
         .route("/v1/environments/{name}/start", post(start))
         .route("/v1/environments/{name}/requests", post(request))
         .route("/v1/environments/{name}/maintenance", post(maintenance))
+        .route("/v1/environments/{name}/flags", get(flags).post(change_flags))
+        .route("/v1/environments/{name}/flags/history", get(flag_history))
+        .route("/v1/environments/{name}/flags/revisions/{number}", get(flag_document))
         .route("/v1/environments/{name}/status", get(status))
         .route("/v1/environments/{name}/entries", get(entries))
         .route("/v1/environments", get(environments))
@@ -144,10 +147,10 @@ async fn plan(
 ) -> Response {
     in_environment(shared, name, move |controller, environment| {
         let wish = match request.wish {
-            WishKind::Deploy { release, retry, accepted } => {
-                Wish::Deploy { release, retry, accepted }
+            WishKind::Deploy { release, retry, accepted, force_flags } => {
+                Wish::Deploy { release, retry, accepted, force_flags }
             }
-            WishKind::Rollback { to } => Wish::Rollback { to },
+            WishKind::Rollback { to, force_flags } => Wish::Rollback { to, force_flags },
         };
         controller.plan(environment, &wish)
     })
@@ -184,6 +187,36 @@ async fn maintenance(
 ) -> Response {
     in_environment(shared, name, move |controller, environment| {
         controller.maintenance(environment, request.on, &request.by, &request.reason)
+    })
+    .await
+}
+
+async fn flags(State(shared): State<Shared>, Path(name): Path<String>) -> Response {
+    in_environment(shared, name, Controller::flags).await
+}
+
+async fn change_flags(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Json(request): Json<FlagRequest>,
+) -> Response {
+    in_environment(shared, name, move |controller, environment| {
+        controller.change_flags(environment, &request)
+    })
+    .await
+}
+
+async fn flag_history(State(shared): State<Shared>, Path(name): Path<String>) -> Response {
+    in_environment(shared, name, Controller::flag_history).await
+}
+
+async fn flag_document(
+    State(shared): State<Shared>,
+    Path((name, number)): Path<(String, u64)>,
+) -> Response {
+    in_environment(shared, name, move |controller, environment| {
+        let document = controller.flag_document(environment, number)?;
+        Ok(FlagDocument { document })
     })
     .await
 }

@@ -40,8 +40,18 @@ pub(crate) struct PlanRequest {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum WishKind {
-    Deploy { release: ReleaseId, retry: bool, accepted: Option<Acceptance> },
-    Rollback { to: Option<ReleaseId> },
+    Deploy {
+        release: ReleaseId,
+        retry: bool,
+        accepted: Option<Acceptance>,
+        #[serde(default)]
+        force_flags: bool,
+    },
+    Rollback {
+        to: Option<ReleaseId>,
+        #[serde(default)]
+        force_flags: bool,
+    },
 }
 
 /// Asks to carry a plan out.
@@ -72,6 +82,12 @@ pub(crate) struct MaintenanceRequest {
     pub(crate) by: String,
     #[serde(default)]
     pub(crate) reason: String,
+}
+
+/// A document of flags.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FlagDocument {
+    pub(crate) document: String,
 }
 
 /// Entries of the ledger, in order.

@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// Why the loss is accepted; stands in the ledger
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// Overwrite flags that somebody changed since the release that is left was deployed
+    #[arg(long)]
+    pub(crate) force_flags: bool,
     /// Return at once instead of following the plan
     #[arg(long)]
     detach: bool,
@@ -72,7 +75,7 @@ pub(crate) fn wish(args: &Args, context: &Context, retry: bool) -> Result<WishKi
     };
     let reason = args.reason.clone().unwrap_or_default();
     let accepted = args.accept_loss.then(|| Acceptance { by: context.by.clone(), reason });
-    Ok(WishKind::Deploy { release, retry, accepted })
+    Ok(WishKind::Deploy { release, retry, accepted, force_flags: args.force_flags })
 }
 
 fn newest(context: &Context) -> Result<ReleaseId, Failure> {

@@ -9,6 +9,7 @@ mod context;
 mod db;
 mod demo;
 mod deploy;
+mod flags;
 mod follow;
 mod hidden;
 mod init;
@@ -87,6 +88,7 @@ enum Verb {
     Rollback(rollback::Args),
     Maintenance(maintenance::Args),
     Db(db::Args),
+    Flags(flags::Args),
     Judge(judge::Args),
     Ledger(ledger::Args),
     #[command(hide = true)]
@@ -157,6 +159,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Retry(args) => request::retry(&args, context)?,
         Verb::Rollback(args) => rollback::run(&args, context)?,
         Verb::Maintenance(args) => maintenance::run(&args, context)?,
+        Verb::Flags(args) => flags::run(args, context)?,
         Verb::Ledger(args) => ledger::run(&args, context)?,
         Verb::BenchCutover(args) => bench::cutover(&args)?,
         Verb::BenchDetection(args) => bench::detection(&args)?,

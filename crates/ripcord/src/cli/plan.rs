@@ -28,15 +28,19 @@ enum What {
         /// The release to return to [default: the last verified one before the present one]
         #[arg(long, value_name = "RELEASE")]
         to: Option<String>,
+        /// Overwrite flags that somebody changed since; by default theirs stay as they are
+        #[arg(long)]
+        force_flags: bool,
     },
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let wish = match &args.what {
         What::Deploy(args) => deploy::wish(args, context, false)?,
-        What::Rollback { to } => {
-            WishKind::Rollback { to: to.as_deref().map(release_id).transpose()? }
-        }
+        What::Rollback { to, force_flags } => WishKind::Rollback {
+            to: to.as_deref().map(release_id).transpose()?,
+            force_flags: *force_flags,
+        },
     };
     let (client, environment) = (context.client()?, context.environment()?);
     let plan = client.plan(&environment, &wish)?;

@@ -82,7 +82,8 @@ pub(crate) fn retry(args: &Retry, context: &Context) -> Result<(), Failure> {
     match &args.release {
         Some(release) => {
             let release = release_id(release)?;
-            let wish = WishKind::Deploy { release, retry: true, accepted: None };
+            let wish =
+                WishKind::Deploy { release, retry: true, accepted: None, force_flags: false };
             let patience = Patience {
                 detach: args.detach,
                 lock: Duration::ZERO,

@@ -12,6 +12,9 @@ pub(crate) struct Args {
     /// The release to return to [default: the last verified one before the present one]
     #[arg(long, value_name = "RELEASE")]
     to: Option<String>,
+    /// Overwrite flags that somebody changed since; by default theirs stay as they are
+    #[arg(long)]
+    force_flags: bool,
     /// Return at once instead of following the plan
     #[arg(long)]
     detach: bool,
@@ -27,5 +30,5 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         lock: Duration::from_secs(args.wait),
         person: Duration::ZERO,
     };
-    carry_out(&WishKind::Rollback { to }, patience, context)
+    carry_out(&WishKind::Rollback { to, force_flags: args.force_flags }, patience, context)
 }

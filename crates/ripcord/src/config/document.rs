@@ -7,8 +7,10 @@ use crate::config::quantity::{
 };
 use crate::config::source::Metrics;
 use crate::config::step::{Keep, Step, Sticky};
-use crate::config::text::{AnyPath, Command, InnerPath, Name, UrlPath, VariableName, Words};
-use crate::config::variable::Variable;
+use crate::config::text::{
+    AnyPath, Command, FlagKey, InnerPath, Name, UrlPath, VariableName, Words,
+};
+use crate::config::variable::{Secret, Variable};
 use ripcord_core::model::Authority;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -139,6 +141,22 @@ pub(crate) struct Flags {
     /// The flags document, in the format of flagd. Since 0.1.
     #[schemars(with = "InnerPath")]
     pub(crate) file: Spanned<InnerPath>,
+    /// The flags that come with this release, by key: a rollback from it turns them off before
+    /// anything else. Since 0.3.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<FlagKey, FlagOfRelease>")]
+    pub(crate) release: BTreeMap<FlagKey, Spanned<FlagOfRelease>>,
+}
+
+/// A flag that comes with this release.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FlagOfRelease {
+    /// What a deploy makes it: "on", "off", a variant, or a share of the users such as "25%".
+    /// Default: what the document says. Since 0.3.
+    pub(crate) want: Option<Words>,
+    /// The version of the migration without which it must not be on. Since 0.3.
+    pub(crate) requires_schema: Option<u64>,
 }
 
 /// A piece of infrastructure that changes with releases.
@@ -220,6 +238,9 @@ pub(crate) struct Environment {
     pub(crate) pause_requests_max: Option<PositiveDuration>,
     /// The share of failed answers that is tolerated whatever is usual. Default "0.5%". Since 0.1.
     pub(crate) tolerated_errors: Option<Percentage>,
+    /// How flags are served here. Since 0.3.
+    #[schemars(with = "Option<FlagsServing>")]
+    pub(crate) flags: Option<Spanned<FlagsServing>>,
     /// The most memory of an instance; more, and it is started again. Default: no limit. Since 0.1.
     pub(crate) memory_max: Option<Bytes>,
     /// A person approves between the checks and the switch. Default false. Since 0.1.
@@ -235,6 +256,25 @@ pub(crate) struct Environment {
     /// How far Ripcord may go, by domain. Default "act" everywhere. Since 0.1.
     #[serde(default)]
     pub(crate) authority: AuthorityTable,
+}
+
+/// How flags are served in an environment, over the open flag protocol (OFREP).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FlagsServing {
+    /// Where clients ask. Instances find it as `OFREP_ENDPOINT`. Since 0.3.
+    #[schemars(with = "Address")]
+    pub(crate) serve: Spanned<Address>,
+    /// The file with the keys of clients, by `ripcord flags new-key`; needed where other machines
+    /// can ask. Since 0.3.
+    #[schemars(with = "Option<AnyPath>")]
+    pub(crate) keys: Option<Spanned<AnyPath>>,
+    /// The headers with which instances ask, as `OFREP_HEADERS`: the text `X-API-Key=KEY`, as a
+    /// reference to a secret. Since 0.3.
+    pub(crate) headers: Option<Secret>,
+    /// The web origins whose pages may read answers. Default: all. Since 0.3.
+    #[serde(default)]
+    pub(crate) origins: Vec<Words>,
 }
 
 /// How a release takes over.

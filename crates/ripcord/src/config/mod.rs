@@ -30,6 +30,6 @@ pub(crate) use caret::caret;
 pub(crate) use file::Config;
 pub(crate) use placeholder::{Places, fill};
 pub(crate) use policy::judge_policy;
-pub(crate) use settings::EnvironmentSettings;
+pub(crate) use settings::{EnvironmentSettings, FlagsServer};
 pub(crate) use text::Command;
 pub(crate) use variable::Variable;

@@ -1,6 +1,8 @@
 //! What one environment is to be, with every default filled in: what the rest of Ripcord reads.
 
-use crate::config::document::{AuthorityTable, Check, Document, Engine, Environment, OnDeadline};
+use crate::config::document::{
+    AuthorityTable, Check, Document, Engine, Environment, FlagsServing, OnDeadline,
+};
 use crate::config::file::Config;
 use crate::config::quantity::Duration;
 use crate::config::rollout;
@@ -9,7 +11,7 @@ use ripcord_core::model::ids::Millis;
 use ripcord_core::model::policy::{CheckSpec, ResourceSpec};
 use ripcord_core::model::{Authorities, Domain, EnvironmentName, HoldLimits, Policy, Role};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 const INSTANCES: u32 = 2;
@@ -37,6 +39,8 @@ pub(crate) struct EnvironmentSettings {
     pub(crate) database: Option<PathBuf>,
     /// What planning needs.
     pub(crate) policy: Policy,
+    /// Who serves flags here; none when nobody does.
+    pub(crate) flags_server: Option<FlagsServer>,
     /// How far Ripcord may go.
     pub(crate) authority: Authorities,
     /// The path that answers 200 when an instance can serve.
@@ -45,6 +49,33 @@ pub(crate) struct EnvironmentSettings {
     pub(crate) stop_ms: Millis,
     /// The most memory of an instance.
     pub(crate) memory_bytes_max: Option<u64>,
+}
+
+/// The flags server of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FlagsServer {
+    /// Where clients ask.
+    pub(crate) listen: SocketAddr,
+    /// The file with their keys.
+    pub(crate) keys: Option<PathBuf>,
+    /// The web origins whose pages may read answers; empty means all.
+    pub(crate) origins: Vec<String>,
+    /// Where the headers are with which instances ask: `file:/path` or `env:NAME`.
+    pub(crate) headers: Option<String>,
+}
+
+impl FlagsServer {
+    /// The address at which a process of this machine reaches it.
+    pub(crate) fn local(&self) -> SocketAddr {
+        let mut address = self.listen;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        address
+    }
 }
 
 /// The settings of one environment.
@@ -60,11 +91,21 @@ pub(crate) fn of(config: &Config, name: &Name, environment: &Environment) -> Env
         listen: environment.listen.get_ref().0,
         preview: environment.preview.as_ref().map(|address| address.get_ref().0),
         database: database.map(|path| config.resolve(path.get_ref().as_path())),
+        flags_server: environment.flags.as_ref().map(|flags| flags_server(config, flags.get_ref())),
         authority: authorities(&environment.authority),
         health_path: document.health.path.as_str().to_owned(),
         stop_ms: policy.drain_ms_max + STOP_EXTRA_MS,
         memory_bytes_max: environment.memory_max.map(|memory| memory.bytes),
         policy,
+    }
+}
+
+fn flags_server(config: &Config, flags: &FlagsServing) -> FlagsServer {
+    FlagsServer {
+        listen: flags.serve.get_ref().0,
+        keys: flags.keys.as_ref().map(|keys| config.resolve(keys.get_ref().as_path())),
+        origins: flags.origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
+        headers: flags.headers.as_ref().map(|headers| headers.reference().to_owned()),
     }
 }
 

@@ -62,6 +62,29 @@ impl<'de> Deserialize<'de> for Words {
     }
 }
 
+/// The key of a feature flag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+pub(crate) struct FlagKey(#[schemars(length(min = 1, max = 200))] String);
+
+impl FlagKey {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for FlagKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FlagKey, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if !text.is_empty() && text.len() <= 200 && !text.chars().any(char::is_control) {
+            return Ok(FlagKey(text));
+        }
+        Err(value_error(
+            format!("`{}` is not the key of a flag", shown(&text)),
+            "write it as the flags document does".to_owned(),
+        ))
+    }
+}
+
 /// The name of an environment variable of the service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
 pub(crate) struct VariableName(#[schemars(regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))] String);

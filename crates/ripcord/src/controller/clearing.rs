@@ -8,7 +8,7 @@ use crate::failure::{Code, Failure};
 use crate::terminal;
 use jiff::Timestamp;
 use ripcord_core::model::ids::Millis;
-use ripcord_core::model::{EnvironmentName, ReleaseId};
+use ripcord_core::model::{Digest, EnvironmentName, ReleaseId};
 use ripcord_core::run::{Draft, Entry, Event, History, Subject, Verified};
 use ripcord_engine::Ledger;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,12 +71,24 @@ impl Controller {
             }
             self.store.discard(&self.layout.release(id))?;
         }
-        self.store.prune(&releases, &keep, SystemTime::now(), &halt)?;
+        self.store.prune(&releases, &keep, &self.flag_documents()?, SystemTime::now(), &halt)?;
         // Whoever wants something comes first; what still runs is cleared away once it is stopped.
         if stopping || halt() {
             self.clearing_due.store(true, Ordering::SeqCst);
         }
         Ok(())
+    }
+
+    /// The documents of all revisions of flags, anywhere.
+    fn flag_documents(&self) -> Result<BTreeSet<Digest>, Failure> {
+        let mut named = BTreeSet::new();
+        for entry in self.ledger.all_entries(0)? {
+            if let Event::FlagsRevised { revision } = entry.event {
+                named.extend(revision.document);
+                named.extend(revision.in_force);
+            }
+        }
+        Ok(named)
     }
 
     /// The releases that stay; none while a plan is not over.

@@ -6,6 +6,7 @@ use ripcord_core::model::{EnvironmentName, Fence};
 use ripcord_core::run::{Draft, Entry};
 use ripcord_engine::{Ledger, LedgerError};
 use ripcord_ledger::SqliteLedger;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where the plug is pulled.
@@ -46,12 +47,13 @@ impl CrashPoint {
 }
 
 /// The ledger with the plug.
-pub(crate) struct Plugged<'a> {
-    pub(crate) ledger: &'a SqliteLedger,
-    pub(crate) point: &'a CrashPoint,
+#[derive(Clone)]
+pub(crate) struct Plugged {
+    pub(crate) ledger: Arc<SqliteLedger>,
+    pub(crate) point: Arc<CrashPoint>,
 }
 
-impl Ledger for Plugged<'_> {
+impl Ledger for Plugged {
     fn append(&self, draft: Draft) -> Result<Entry, LedgerError> {
         let number = self.point.written.fetch_add(1, Ordering::SeqCst) + 1;
         self.point.pass(Side::Before, number);

@@ -4,16 +4,18 @@
 use crate::config::{Config, EnvironmentSettings};
 use crate::controller::past::Past;
 use crate::controller::registry::Registry;
+use crate::flags::{FlagKeeper, FlagsInForce, SharedLedger};
 use crate::store::Store;
 use crate::world::{
-    AskedSources, CommandResources, ConfigurationInForce, EnvironmentLayout, FenceFile,
-    FlagsInForce, Layout, PreviewChecks, ProxyTraffic, SystemClock,
+    AskedSources, CommandResources, ConfigurationInForce, EnvironmentLayout, FenceFile, Layout,
+    PreviewChecks, ProxyTraffic, SystemClock,
 };
 use ripcord_core::model::EnvironmentName;
 use ripcord_databases::sqlite::{SqliteDatabase, SqliteOptions};
 use ripcord_engine::{Ledger, LedgerError, World};
 use ripcord_platforms::{ProcessOptions, ProcessPlatform};
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ pub(crate) struct EnvironmentControl {
     pub(crate) platform: Arc<ProcessPlatform>,
     pub(crate) traffic: ProxyTraffic,
     config: ConfigurationInForce,
-    flags: FlagsInForce,
+    pub(crate) flags: FlagsInForce,
     resources: CommandResources,
     checks: PreviewChecks,
     pub(crate) metrics: AskedSources,
@@ -46,6 +48,7 @@ impl EnvironmentControl {
         registry: &Registry,
         store: &Store,
         program: &OsString,
+        ledger: SharedLedger,
     ) -> EnvironmentControl {
         let name = settings.name.clone();
         let environment = layout.environment(&name);
@@ -72,7 +75,7 @@ impl EnvironmentControl {
                 store,
             ),
         }));
-        let (found, store) = (registry.clone(), store.clone());
+        let (found, served) = (registry.clone(), Arc::clone(&settings));
         EnvironmentControl {
             traffic: ProxyTraffic::new(environment.proxy_control(), Arc::clone(&platform)),
             config: ConfigurationInForce {
@@ -82,11 +85,14 @@ impl EnvironmentControl {
                 releases: Box::new(move |id| found.get(id)),
             },
             flags: FlagsInForce {
-                environment: environment.clone(),
-                fence,
-                documents: Box::new(move |digest| {
-                    store.read(digest).map_err(|failure| failure.to_string())
-                }),
+                keeper: Arc::new(FlagKeeper::new(
+                    name.clone(),
+                    environment.clone(),
+                    fence,
+                    store.clone(),
+                    ledger,
+                )),
+                server: Box::new(move || flags_server(&served)),
             },
             resources: CommandResources {
                 project: config.directory().to_owned(),
@@ -153,4 +159,10 @@ impl EnvironmentControl {
         // A poisoned lock only means that another thread panicked; the count is still a count.
         drop(self.wake.1.wait_timeout_while(news, longest, |news| *news == known));
     }
+}
+
+/// Where the flags server of an environment answers, if it has one.
+fn flags_server(settings: &RwLock<EnvironmentSettings>) -> Option<SocketAddr> {
+    let settings = settings.read().unwrap_or_else(PoisonError::into_inner);
+    settings.flags_server.as_ref().map(crate::config::FlagsServer::local)
 }

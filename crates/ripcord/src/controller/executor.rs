@@ -7,6 +7,7 @@ use crate::controller::environment::EnvironmentControl;
 use ripcord_core::plan::{Intent, Plan};
 use ripcord_core::run::{Draft, Event, Subject};
 use ripcord_engine::{ExecuteError, Halt, Ledger, LedgerError, Runner};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -72,7 +73,8 @@ fn execute(
     before: u64,
 ) -> Result<Halt, ExecuteError> {
     let shutdown = || controller.shutdown.load(Ordering::SeqCst);
-    let ledger = Plugged { ledger: &controller.ledger, point: &controller.crash };
+    let ledger =
+        Plugged { ledger: Arc::clone(&controller.ledger), point: Arc::clone(&controller.crash) };
     let runner = Runner::new(plan, &ledger, environment.world(), &shutdown).after(before);
     let halt = runner.run();
     if let Ok(Halt::Hold(_)) = halt {

@@ -4,6 +4,9 @@ mod clearing;
 mod crash;
 pub(crate) mod environment;
 mod executor;
+mod flag_plans;
+mod flags;
+mod flags_server;
 mod maintenance;
 mod operator;
 mod past;
@@ -15,12 +18,13 @@ mod releases;
 mod status;
 mod template;
 
+pub(crate) use flags::{FlagAnswer, FlagRequest, FlagsView, RevisionView};
 pub(crate) use operator::{Request, Verb};
 pub(crate) use planning::Wish;
 pub(crate) use status::{Operation, Phase, Status};
 
 use crate::config::Config;
-use crate::controller::crash::CrashPoint;
+use crate::controller::crash::{CrashPoint, Plugged};
 use crate::controller::environment::EnvironmentControl;
 use crate::controller::registry::Registry;
 use crate::failure::{Code, Failure};
@@ -45,7 +49,7 @@ pub(crate) const FREE_BYTES_MIN: u64 = 32 << 20;
 /// One running controller.
 pub(crate) struct Controller {
     pub(crate) layout: Layout,
-    pub(crate) ledger: SqliteLedger,
+    pub(crate) ledger: Arc<SqliteLedger>,
     pub(crate) store: Store,
     pub(crate) registry: Registry,
     pub(crate) environments: BTreeMap<EnvironmentName, Arc<EnvironmentControl>>,
@@ -55,7 +59,7 @@ pub(crate) struct Controller {
     /// The pasts of environments that the configuration does not name any more.
     elsewhere: BTreeMap<EnvironmentName, History>,
     config_path: PathBuf,
-    crash: CrashPoint,
+    crash: Arc<CrashPoint>,
     program: OsString,
     numbering: Mutex<()>,
     fatal: Mutex<Option<String>>,
@@ -83,7 +87,7 @@ impl Controller {
         let version = env!("CARGO_PKG_VERSION");
         let options =
             OpenOptions { takeover: opening.takeover, ..OpenOptions::new(version, Timestamp::now) };
-        let ledger = SqliteLedger::open(&opening.state, options)?;
+        let ledger = Arc::new(SqliteLedger::open(&opening.state, options)?);
         let store = Store::open(layout.root())?;
         let registry = Registry::default();
         let entries = ledger.all_entries(0)?;
@@ -93,6 +97,7 @@ impl Controller {
                 store.note_cleared(releases);
             }
         }
+        let crash = Arc::new(CrashPoint::from_environment());
         let mut environments = BTreeMap::new();
         for settings in config.environments()? {
             let environment = EnvironmentControl::new(
@@ -102,6 +107,7 @@ impl Controller {
                 &registry,
                 &store,
                 &opening.program,
+                Arc::new(Plugged { ledger: Arc::clone(&ledger), point: Arc::clone(&crash) }),
             );
             environment.metrics.set(sources(&config)?);
             environments.insert(environment.name.clone(), Arc::new(environment));
@@ -117,14 +123,16 @@ impl Controller {
             // The last controller may not have come to it.
             clearing_due: AtomicBool::new(true),
             config_path: opening.config.clone(),
-            crash: CrashPoint::from_environment(),
+            crash,
             program: opening.program.clone(),
             numbering: Mutex::new(()),
             fatal: Mutex::new(None),
             problems: Mutex::new(BTreeMap::new()),
         });
         for environment in controller.environments.values() {
+            controller.take_up_flags(environment)?;
             controller.start_proxy(environment)?;
+            controller.start_flags_server(environment)?;
         }
         Ok(controller)
     }
@@ -171,7 +179,9 @@ impl Controller {
     pub(crate) fn stop_everything(&self) {
         for environment in self.environments.values() {
             let stopped = proxy::proxy_unit(environment).stop().map_err(|error| error.to_string());
+            let flags = flags_server::flags_unit(environment).stop();
             let stopped = stopped
+                .and(flags.map_err(|error| error.to_string()))
                 .and(environment.platform.stop_everything().map_err(|error| error.to_string()));
             if let Err(error) = stopped {
                 terminal::say(&format!("{}: {error}", environment.name));
@@ -184,12 +194,12 @@ impl Controller {
         let config = Config::load(&self.config_path)?;
         let settings = config.environment(Some(environment.name.as_str()))?;
         let before = environment.settings();
-        if (before.listen, before.preview, &before.database)
-            != (settings.listen, settings.preview, &settings.database)
+        if (before.listen, before.preview, &before.database, &before.flags_server)
+            != (settings.listen, settings.preview, &settings.database, &settings.flags_server)
         {
             return Err(Failure::new(
                 Code::RestartNeeded,
-                "listen, preview or database changed in ripcord.toml since the controller started",
+                "listen, preview, database or the serving of flags changed in ripcord.toml since the controller started",
             )
             .hint("restart `ripcord serve`; instances and proxy go on meanwhile"));
         }

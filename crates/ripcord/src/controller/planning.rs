@@ -4,6 +4,7 @@
 use crate::controller::environment::EnvironmentControl;
 use crate::controller::{Controller, FREE_BYTES_MIN};
 use crate::failure::{Code, Failure};
+use ripcord_core::flag::Clash;
 use ripcord_core::model::{AppliedMigration, Environment, Release, ReleaseId, Strategy};
 use ripcord_core::plan::{
     Acceptance, DeployRequest, Intent, Plan, Refusal, RollbackRequest, deploy, rollback,
@@ -15,9 +16,9 @@ use ripcord_engine::control;
 #[derive(Debug, Clone)]
 pub(crate) enum Wish {
     /// A release goes live.
-    Deploy { release: ReleaseId, retry: bool, accepted: Option<Acceptance> },
+    Deploy { release: ReleaseId, retry: bool, accepted: Option<Acceptance>, force_flags: bool },
     /// An earlier release comes back; none: the last verified one.
-    Rollback { to: Option<ReleaseId> },
+    Rollback { to: Option<ReleaseId>, force_flags: bool },
 }
 
 impl Controller {
@@ -31,7 +32,7 @@ impl Controller {
         let observed = self.observe(environment)?;
         refuse_while_running(&observed)?;
         match wish {
-            Wish::Deploy { release, retry, accepted } => {
+            Wish::Deploy { release, retry, accepted, force_flags } => {
                 let release = self.release(release)?;
                 if observed.history.live() == Some(&release.id) {
                     return Err(Refusal::AlreadyLive(release.id).into());
@@ -41,22 +42,29 @@ impl Controller {
                 self.store.materialise(&release, &self.layout.release(&release.id))?;
                 let scripts = pending(&observed, &release, &self.scripts(&release)?)?;
                 let schema = preview(environment, Direction::Up, &scripts)?;
+                let clash = clash(*force_flags);
+                let flags = self.flags_of_deploy(environment, &observed, &release, clash)?;
                 let request = DeployRequest {
                     release: &release,
                     schema: schema.as_ref(),
+                    flags: Some(&flags),
                     retry: *retry,
                     accepted: accepted.clone(),
                 };
                 Ok(deploy(&observed, &request)?)
             }
-            Wish::Rollback { to } => {
+            Wish::Rollback { to, force_flags } => {
                 let target = self.target(&observed, to.as_ref())?;
                 self.store.materialise(&target, &self.layout.release(&target.id))?;
                 let scripts = self.surplus(&observed, &target)?;
                 let schema = preview(environment, Direction::Down, &scripts)?;
+                let clash = clash(*force_flags);
+                let flags =
+                    self.flags_of_rollback(environment, &observed, &target, &scripts, clash)?;
                 let request = RollbackRequest {
                     target: &target,
                     schema: schema.as_ref(),
+                    flags: Some(&flags),
                     room_for_a_copy: self.room_for_a_copy(environment),
                 };
                 Ok(rollback(&observed, &request)?)
@@ -242,4 +250,8 @@ fn preview(
     }
     let preview = database.preview(direction, scripts);
     preview.map(Some).map_err(|error| Failure::new(Code::MigrationRefused, error.to_string()))
+}
+/// What becomes of flags that somebody changed since.
+fn clash(force: bool) -> Clash {
+    if force { Clash::Force } else { Clash::Keep }
 }

@@ -56,7 +56,7 @@ impl Controller {
                 world.platform.ensure(release, 0, &ticket)?;
             }
         }
-        Ok(())
+        self.ensure_flags_server(environment)
     }
 
     /// The proxy does what the ledger says, and knows the addresses of instances as they are.

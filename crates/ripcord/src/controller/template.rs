@@ -42,6 +42,15 @@ pub(crate) fn template(
             };
             variables.insert(name.clone(), value);
         }
+        if let Some(server) = &settings.flags_server {
+            // What the service says itself holds.
+            let endpoint = Value::Plain(format!("http://{}", server.local()));
+            variables.entry("OFREP_ENDPOINT".into()).or_insert(endpoint);
+            if let Some(reference) = &server.headers {
+                let headers = secret(reference)?;
+                variables.entry("OFREP_HEADERS".into()).or_insert(headers);
+            }
+        }
         variables.insert("RIPCORD_RELEASE".into(), Value::Plain(id.to_string()));
         variables.insert("RIPCORD_ENVIRONMENT".into(), Value::Plain(settings.name.to_string()));
         Ok(UnitTemplate {

@@ -72,7 +72,12 @@ pub(crate) struct Released {
 fn release(stage: &Stage, client: &Client, fixture: Fixture) -> Result<Released, Failure> {
     stage.dress(fixture)?;
     let release = stage.freeze(client)?;
-    let wish = WishKind::Deploy { release: release.clone(), retry: false, accepted: None };
+    let wish = WishKind::Deploy {
+        release: release.clone(),
+        retry: false,
+        accepted: None,
+        force_flags: false,
+    };
     let plan = client.plan(ENVIRONMENT, &wish)?;
     terminal::say(plan.to_string().trim_end());
     let after = client.status(ENVIRONMENT)?.sequence;

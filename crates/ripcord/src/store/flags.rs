@@ -23,7 +23,9 @@ pub(crate) fn flag_set(path: &Path, bytes: &[u8]) -> Result<FlagSet, Failure> {
     let document = Document::parse(bytes).map_err(shown)?;
     // The rules too: a flag whose rules cannot be read would answer with errors once in force.
     ripcord_flags::FlagSet::parse(text).map_err(shown)?;
-    Ok(FlagSet { document: Some(Digest::of_bytes(bytes)), defaults: document.defaults() })
+    let document_digest = Some(Digest::of_bytes(bytes));
+    let defaults = document.defaults();
+    Ok(FlagSet { document: document_digest, defaults, ..FlagSet::default() })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::failure::{Code, Failure};
+use crate::flags::wished;
 use crate::store::artifact;
 use crate::store::flags::flag_set;
 use crate::store::git;
@@ -28,6 +29,7 @@ impl Store {
         let listing = serde_json::to_vec(&listing)
             .map_err(|error| Failure::new(Code::Bug, error.to_string()))?;
         let environment = document.config.environment.iter();
+        let migrations = self.freeze_migrations(config)?;
         Ok(Release {
             format: Release::FORMAT,
             id: ReleaseId::from(UNNUMBERED),
@@ -39,8 +41,8 @@ impl Store {
             environment: environment
                 .map(|(name, value)| (name.as_str().to_owned(), value.get_ref().frozen()))
                 .collect(),
-            migrations: self.freeze_migrations(config)?,
-            flags: self.freeze_flags(config)?,
+            flags: self.freeze_flags(config, &migrations)?,
+            migrations,
             source: git::source(config.directory()),
             created_by: by.to_owned(),
             created_at: Timestamp::now(),
@@ -58,16 +60,22 @@ impl Store {
         Ok(frozen)
     }
 
-    fn freeze_flags(&self, config: &Config) -> Result<FlagSet, Failure> {
-        let Some(flags) = &config.document().flags else {
-            return Ok(FlagSet { document: None, defaults: BTreeMap::new() });
-        };
+    fn freeze_flags(
+        &self,
+        config: &Config,
+        migrations: &[ReleaseMigration],
+    ) -> Result<FlagSet, Failure> {
+        let Some(flags) = &config.document().flags else { return Ok(FlagSet::default()) };
         let path = config.resolve(flags.file.get_ref().as_path());
         let bytes =
             config_file(&path).map_err(|failure| failure.at(config.show(flags.file.span())))?;
-        let set = flag_set(&path, &bytes)?;
-        self.put(&bytes)?;
-        Ok(set)
+        flag_set(&path, &bytes)?;
+        let versions = migrations.iter().map(|one| one.migration.version).collect();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (text, wishes) = wished(config, text, &versions)?;
+        let set = flag_set(&path, text.as_bytes())?;
+        self.put(text.as_bytes())?;
+        Ok(FlagSet { wishes, ..set })
     }
 
     fn freeze_migrations(&self, config: &Config) -> Result<Vec<ReleaseMigration>, Failure> {

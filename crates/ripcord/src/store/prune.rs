@@ -32,10 +32,12 @@ impl Store {
         &self,
         releases: &[Release],
         keep: &BTreeSet<ReleaseId>,
+        flags: &BTreeSet<Digest>,
         now: SystemTime,
         halt: &dyn Fn() -> bool,
     ) -> Result<Pruned, Failure> {
-        let mut named = BTreeSet::new();
+        // Every revision of the flags stays: history and the way back need them, and they are small.
+        let mut named = flags.clone();
         for release in releases.iter().filter(|release| keep.contains(&release.id)) {
             named.extend(self.named_by(release)?);
         }

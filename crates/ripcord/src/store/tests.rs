@@ -422,10 +422,10 @@ fn only_what_nobody_needs_is_cleared_away() {
     let releases = [old.clone(), new.clone()];
     let keep = BTreeSet::from([new.id.clone()]);
     let now = SystemTime::now();
-    let young = world.store.prune(&releases, &keep, now, &|| false).unwrap();
+    let young = world.store.prune(&releases, &keep, &BTreeSet::new(), now, &|| false).unwrap();
     assert_eq!(young.objects, 0, "an object of a release that is being frozen was removed");
     let later = now + Duration::from_hours(2);
-    let pruned = world.store.prune(&releases, &keep, later, &|| false).unwrap();
+    let pruned = world.store.prune(&releases, &keep, &BTreeSet::new(), later, &|| false).unwrap();
     assert_eq!((pruned.objects, pruned.bytes), (1, 11), "the old configuration alone");
     for migration in &old.migrations {
         world.store.read(&migration.migration.checksum).expect("a later way back may need it");
@@ -436,7 +436,7 @@ fn only_what_nobody_needs_is_cleared_away() {
         Code::StoreDamaged
     );
     fs::remove_file(world.object(&new.artifact)).unwrap();
-    let all = world.store.prune(&releases, &keep, later, &|| false);
+    let all = world.store.prune(&releases, &keep, &BTreeSet::new(), later, &|| false);
     assert!(all.is_err(), "what the kept release needs is not known any more");
     assert!(world.store.read(&new.config["conf/shop.json"]).is_ok());
 }

@@ -71,6 +71,11 @@ impl EnvironmentLayout {
         self.root.join("proxy.sock")
     }
 
+    /// The process that serves the flags.
+    pub(crate) fn flags_unit(&self) -> PathBuf {
+        self.root.join("flags-unit")
+    }
+
     pub(crate) fn units(&self) -> PathBuf {
         self.root.join("units")
     }

@@ -6,6 +6,10 @@ mod authority;
 mod bad_input;
 mod canary;
 mod canary_latency;
+#[expect(dead_code, reason = "the tests of another crate need more of it")]
+#[path = "../../../databases/tests/it/postgres/cluster.rs"]
+mod cluster;
+mod db_migrate;
 mod db_review;
 mod db_snapshot;
 mod demo;

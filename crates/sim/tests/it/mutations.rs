@@ -18,6 +18,8 @@ fn tries(journey: &Journey, begun: &State, found: &mut dyn FnMut(Run) -> bool) -
             (Fault::PowerCut, aborts),
             (Fault::ProxyCrash, journey.operator),
             (Fault::Silence, journey.operator),
+            (Fault::FlagOff, journey.operator),
+            (Fault::FlagOffAndKill, journey.operator),
         ] {
             if found(run(begun, Schedule::at(&[(action, fault)]), operator)) {
                 return true;
@@ -73,6 +75,8 @@ fn guards(protection: Protection) -> &'static str {
         Protection::ProxyPersists => "I1",
         Protection::Drain | Protection::Limits => "I2",
         Protection::Keep => "I8",
+        Protection::FlagsOnce | Protection::FlagsMerged => "I10",
+        Protection::FlagsFollow => "I3",
         Protection::LeaseLapses | Protection::Renewal | Protection::BackAtOnce => "I9",
     }
 }

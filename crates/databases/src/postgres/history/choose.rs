@@ -27,6 +27,8 @@ pub struct Ran {
     pub kind: MigrationKind,
     /// Whether it is being taken back already.
     pub undoing: bool,
+    /// Whether a script that takes it back was stored with it.
+    pub has_down: bool,
 }
 
 /// What may be passed over by choice.
@@ -58,6 +60,12 @@ pub enum Hindrance {
     /// A run is only half taken back.
     #[error("version {version} is only half taken back")]
     HalfUndone {
+        /// Which.
+        version: String,
+    },
+    /// A run is not through yet.
+    #[error("version {version} did not get through yet")]
+    Unfinished {
         /// Which.
         version: String,
     },
@@ -138,6 +146,9 @@ pub fn to_take_back(
     runs: &[Ran],
     back: Back<'_>,
 ) -> Result<Vec<i64>, Hindrance> {
+    if let Some(one) = standings.iter().find(|one| one.stand == Stand::Unfinished) {
+        return Err(Hindrance::Unfinished { version: one.version.clone() });
+    }
     let mut latest: Vec<&Ran> = runs.iter().collect();
     latest.sort_by_key(|ran| std::cmp::Reverse((ran.undoing, ran.id)));
     let after = |version: &str, than: Option<usize>| {
@@ -305,7 +316,14 @@ mod tests {
             };
             let undoing = version.ends_with('h');
             let version = version.trim_end_matches('h').to_owned();
-            Ran { id: id.parse().unwrap(), version, name: String::new(), kind, undoing }
+            Ran {
+                id: id.parse().unwrap(),
+                version,
+                name: String::new(),
+                kind,
+                undoing,
+                has_down: true,
+            }
         };
         let runs: Vec<Ran> = runs.split(' ').filter(|word| !word.is_empty()).map(ran).collect();
         match to_take_back(&standings(words), &runs, back) {
@@ -327,6 +345,8 @@ mod tests {
         assert_eq!(down(words, "1=1 2=R 3=2", Back::To("1")), "[3]");
         assert_eq!(down(words, "1=1 2=3 3=2", Back::To("2")), "[2]");
         assert_eq!(down("1a 2h", "1=1 2=2h", Back::Steps(1)), "[2]");
+        let unfinished = "version 2 did not get through yet";
+        assert_eq!(down("1a 2u", "1=1", Back::Steps(1)), unfinished);
         assert_eq!(down(words, runs, Back::To("9")), "no migration here has the version 9");
         assert_eq!(down("1a 2m", "1=1 2=2", Back::To("1")), "[2]");
     }

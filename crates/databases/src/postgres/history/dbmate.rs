@@ -9,7 +9,7 @@ use crate::sql::literal;
 pub(super) const COLUMNS: &[&str] = &["version"];
 
 pub(super) fn made(table: &str) -> String {
-    format!("CREATE TABLE IF NOT EXISTS {table} (version varchar(128) primary key)")
+    format!("CREATE TABLE IF NOT EXISTS {table} (version varchar primary key)")
 }
 
 pub(super) fn read(connection: &mut Connection, table: &str) -> Result<Memory, PostgresError> {

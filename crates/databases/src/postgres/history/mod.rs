@@ -248,6 +248,7 @@ impl History {
             id: one.id,
             kind: one.run.kind(),
             undoing: one.state == State::Undoing,
+            has_down: one.run.down.is_some(),
             version: one.run.version,
             name: one.run.name,
         };

@@ -150,7 +150,7 @@ impl Keeper {
     }
 
     /// Locks a table whose rows are about to be copied.
-    pub(crate) fn lock(&self, connection: &mut Connection, oid: u32) -> Result<(), PostgresError> {
+    pub(crate) fn lock(connection: &mut Connection, oid: u32) -> Result<(), PostgresError> {
         match Table::read(connection, oid)? {
             Some(table) => lock(connection, &table.rows()),
             None => Ok(()),
@@ -159,7 +159,6 @@ impl Keeper {
 
     /// How much is lost, where nothing is kept.
     pub(crate) fn extent(
-        &self,
         connection: &mut Connection,
         before: &Inventory,
         lost: &Lost,

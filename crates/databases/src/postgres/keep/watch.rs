@@ -8,7 +8,7 @@ use crate::postgres::keep::inventory::Lost;
 use crate::postgres::keep::keeper::{Keeper, short};
 use crate::postgres::keep::table::{Table, TableColumn, kept};
 use crate::postgres::own::KeptItem;
-use crate::postgres::terms::Terms;
+use crate::postgres::terms::{Terms, pause_ms};
 use crate::postgres::trouble::PostgresError;
 use ripcord_core::schema::Unit;
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,7 +174,7 @@ impl Watch {
     }
 
     /// Notes nothing until the savepoint before is gone back to.
-    pub(crate) fn pass(&self, connection: &mut Connection) -> Result<(), PostgresError> {
+    pub(crate) fn pass(connection: &mut Connection) -> Result<(), PostgresError> {
         let off = "SELECT pg_catalog.set_config('ripcord.act', '', true)";
         connection.rows(ABOUT, off).map(|_| ())
     }
@@ -182,7 +182,7 @@ impl Watch {
     /// Notes no changes until it is told to go on.
     fn pause(&mut self, connection: &mut Connection) -> Result<(), PostgresError> {
         if self.on {
-            self.pass(connection)?;
+            Watch::pass(connection)?;
             self.on = false;
         }
         Ok(())
@@ -257,7 +257,7 @@ fn patiently<T>(
             let (place, why) = (guard.place().to_owned(), error.to_string());
             return Err(PostgresError::Contended { place, why, attempts: attempt });
         }
-        std::thread::sleep(Duration::from_millis(terms.pause_ms(attempt)));
+        std::thread::sleep(Duration::from_millis(pause_ms(attempt)));
     }
 }
 
@@ -322,10 +322,10 @@ fn note(table: &Table, store: &str) -> String {
         definitions.extend(columns.iter().enumerate().map(define));
     }
     let names = |letter: char, count: usize| {
-        (0..count).map(move |at| format!(", {letter}{at}")).collect::<String>()
+        (0..count).map(|at| format!(", {letter}{at}")).collect::<Vec<_>>().concat()
     };
     let values = |columns: &[&TableColumn], row: &str| {
-        columns.iter().map(|column| format!(", {}", column.value(row))).collect::<String>()
+        columns.iter().map(|column| format!(", {}", column.value(row))).collect::<Vec<_>>().concat()
     };
     let (k, o, n) = (names('k', key.len()), names('o', stored.len()), names('n', stored.len()));
     let deleted = |row: &str| {

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 /// One migration that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "they are called as in the table")]
 pub(crate) struct Applied {
     /// Its number; later ones are greater.
     pub(crate) id: i64,
@@ -34,6 +35,7 @@ pub(crate) struct Applied {
 
 /// What ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "they are called as in the table")]
 pub(crate) struct Run {
     /// The table in which the folder's own tool remembers, qualified; it tells folders apart.
     pub(crate) history: String,
@@ -89,7 +91,11 @@ impl Run {
 
     /// The checksum of a script.
     pub(crate) fn digest(script: &str) -> String {
-        Sha256::digest(script.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(script.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<Vec<_>>()
+            .concat()
     }
 
     /// How often it runs.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// One piece, as the manifest has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "they are called as in the table")]
 pub(crate) struct Kept {
     /// Its number.
     pub(crate) id: i64,

@@ -12,14 +12,11 @@ mod marker;
 pub(crate) use applied::{Applied, Intent, Run, State};
 pub(crate) use delta::{Delta, Differing, Drift, Renamed, RenamedLabel};
 pub(crate) use kept::{Kept, KeptColumn, KeptItem};
-pub(crate) use marker::{forbid, is_done, mark};
+pub(crate) use marker::{forbid, mark};
 
 use crate::postgres::connection::Connection;
 use crate::postgres::trouble::PostgresError;
 use crate::sql::literal;
-
-/// The schema's name.
-pub(crate) const SCHEMA: &str = "ripcord";
 
 /// The version of its form.
 const FORMAT: u32 = 1;

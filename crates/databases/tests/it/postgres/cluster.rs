@@ -40,10 +40,15 @@ pub(crate) struct Database {
 /// The cluster, started by whoever asks first.
 pub(crate) fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| {
+    CLUSTER.get_or_init(Cluster::own)
+}
+
+impl Cluster {
+    /// A cluster that only one test uses, and may crash.
+    pub(crate) fn own() -> Cluster {
         let started = (0..STARTS_MAX).find_map(|_| Cluster::start());
         started.expect("PostgreSQL starts within a minute")
-    })
+    }
 }
 
 /// A fresh database.

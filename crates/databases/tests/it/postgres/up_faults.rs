@@ -2,7 +2,7 @@
 //! answer to COMMIT is lost, the whole server is killed. Afterwards the migration is in force
 //! once, or not at all, and nobody has to mend anything.
 
-use super::cluster::{Database, cluster, database};
+use super::cluster::{Cluster, Database, cluster, database};
 use super::proxy::Proxy;
 use super::upward::{climb, climb_in, data, folder, limits, psql};
 use ripcord_databases::formats::MigrationSet;
@@ -86,6 +86,40 @@ fn the_guard_is_ended_and_the_run_goes_on_or_is_run_again() {
         }
         settled(&database, &plain, 3);
     }
+}
+
+/// One process of the server is killed, whereupon the server ends all others and recovers.
+#[test]
+fn the_whole_server_crashes() {
+    let plain = by_psql(SETUP, SCRIPT);
+    let set = folder(&[SCRIPT]);
+    let cluster = Cluster::own();
+    for at in [0, 2, 4] {
+        let name = format!("crash_{at}");
+        let server = Database { url: cluster.url("postgres"), name: "unused".into() };
+        server.run(&format!("CREATE DATABASE {name}"));
+        let database = Database { url: cluster.url(&name), name: "unused".into() };
+        database.run(SETUP);
+        let crash = || {
+            let work = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'ripcord/work/%' AND datname = current_database()";
+            let pid: i32 = database.client().query_one(work, &[]).unwrap().get(0);
+            let killed = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+            assert!(killed.unwrap().success());
+        };
+        disturbed(&database, &set, at, crash).unwrap();
+        settled(&database, &plain, 3);
+    }
+}
+
+/// Longer than was allowed is too long, and nothing is left of it.
+#[test]
+fn a_statement_that_takes_too_long() {
+    let database = database();
+    let terms = Terms { statement_budget_ms: 200, ..Terms::default() };
+    let set = folder(&["CREATE TABLE t (id int); SET statement_timeout = 0; SELECT pg_sleep(60)"]);
+    let error = climb(&database.url, &set, &terms).unwrap_err();
+    assert_eq!(error.code(), "57014", "{error}");
+    assert!(database.dump().iter().all(|one| !one.contains("CREATE TABLE")));
 }
 
 /// The statement that fails is named with its line, and nothing of the script is in force.

@@ -51,6 +51,25 @@ fn lock_1_a_holder_that_is_gone_is_followed_without_a_command() {
     drop(held);
 }
 
+/// A process that was stopped holds its lock for ever: it is ended, and what it sends when it
+/// wakes is refused.
+#[test]
+fn a_holder_that_stands_still_is_followed() {
+    let database = database();
+    let mut still = Session::open(&database.url, "ripcord", &limits()).unwrap();
+    let patient = Limits { still: Duration::from_millis(200), ..limits() };
+    let next = Session::open(&database.url, "ripcord", &patient).unwrap();
+    let set = folder(&["CREATE TABLE t (id int)"]);
+    let impatient_to_return =
+        climb_in(&mut still, &database.url, &set, &Terms::default(), &mut |_| {});
+    drop(next);
+    assert!(impatient_to_return.is_err());
+    assert_eq!(
+        count(&mut database.client(), "SELECT count(*) FROM pg_class WHERE relname = 't'"),
+        0
+    );
+}
+
 #[test]
 fn lock_2_the_lock_is_released_with_its_holder() {
     let database = database();

@@ -5,26 +5,26 @@ use std::collections::BTreeSet;
 
 /// A scenario, with the values of one row of its examples put in.
 #[derive(Debug, Clone)]
-pub struct Case {
+pub(crate) struct Case {
     /// File, scenario and row.
-    pub name: String,
+    pub(crate) name: String,
     /// Tags of the feature, the scenario and its examples, without `@`.
-    pub tags: BTreeSet<String>,
+    pub(crate) tags: BTreeSet<String>,
     /// What is given, done and expected.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// A step without its keyword.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub(crate) struct Step {
     /// What it says.
-    pub text: String,
+    pub(crate) text: String,
     /// The table below it.
-    pub table: Vec<Vec<String>>,
+    pub(crate) table: Vec<Vec<String>>,
 }
 
 /// The scenarios of a feature.
-pub fn cases(file: &str, text: &str) -> Vec<Case> {
+pub(crate) fn cases(file: &str, text: &str) -> Vec<Case> {
     let mut reader = Reader::default();
     for (at, line) in text.lines().enumerate() {
         reader.line(line.trim()).unwrap_or_else(|why| panic!("{file}:{}: {why}", at + 1));

@@ -4,7 +4,7 @@
 
 mod gherkin;
 
-pub use gherkin::{Case, Step, cases};
+pub(crate) use gherkin::{Case, Step, cases};
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -12,29 +12,29 @@ use std::fs;
 use std::path::Path;
 
 /// Something that answers for flags.
-pub trait Evaluate {
+pub(crate) trait Evaluate {
     /// The answer for one flag of a set, named as the suites name sets.
     fn evaluate(&mut self, set: &str, key: &str, context: &Value) -> Answer;
 }
 
 /// What was answered.
 #[derive(Debug, Clone, Default)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The value; none leaves it to the code.
-    pub value: Option<Value>,
+    pub(crate) value: Option<Value>,
     /// Why.
-    pub reason: String,
+    pub(crate) reason: String,
     /// The code of the error, where there is one.
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
     /// What is said of the flag.
-    pub metadata: Map<String, Value>,
+    pub(crate) metadata: Map<String, Value>,
 }
 
 /// The set that is asked where a scenario selects none.
-pub const ALL: &str = "flags/allFlags.json";
+pub(crate) const ALL: &str = "flags/allFlags.json";
 
 /// The documents of the suite at one level, by the names under which scenarios select them.
-pub fn documents(root: &Path, level: Level) -> BTreeMap<String, String> {
+pub(crate) fn documents(root: &Path, level: Level) -> BTreeMap<String, String> {
     let read = |path: &str| {
         let path = root.join(path);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -73,7 +73,7 @@ pub fn documents(root: &Path, level: Level) -> BTreeMap<String, String> {
 
 /// Which part of the suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
+pub(crate) enum Level {
     /// What an evaluator answers.
     Evaluator,
     /// What a provider answers, together with its server.
@@ -81,7 +81,7 @@ pub enum Level {
 }
 
 /// The scenarios of a level, in the order of their files.
-pub fn scenarios(root: &Path, level: Level) -> Vec<Case> {
+pub(crate) fn scenarios(root: &Path, level: Level) -> Vec<Case> {
     let folder = match level {
         Level::Evaluator => root.join("flagd-testbed/evaluator/gherkin"),
         Level::Provider => root.join("flagd-testbed/provider/gherkin"),
@@ -100,17 +100,17 @@ pub fn scenarios(root: &Path, level: Level) -> Vec<Case> {
 
 /// What came of all scenarios.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// How many hold.
-    pub passed: usize,
+    pub(crate) passed: usize,
     /// Names of those that were left out, in order.
-    pub left_out: Vec<String>,
+    pub(crate) left_out: Vec<String>,
     /// Names and reasons of those that do not hold.
-    pub failed: Vec<String>,
+    pub(crate) failed: Vec<String>,
 }
 
 /// Runs all scenarios but those that carry one of the tags.
-pub fn run(cases: &[Case], without: &[&str], evaluator: &mut dyn Evaluate) -> Outcome {
+pub(crate) fn run(cases: &[Case], without: &[&str], evaluator: &mut dyn Evaluate) -> Outcome {
     let mut outcome = Outcome::default();
     for case in cases {
         if without.iter().any(|tag| case.tags.contains(*tag)) {
@@ -161,8 +161,8 @@ fn play(case: &Case, evaluator: &mut dyn Evaluate) -> Result<(), String> {
                 if given.ends_with(" value _") && given.contains("-flag with key _") =>
             {
                 let kind = given.trim_start_matches("a ").split('-').next().unwrap_or_default();
-                scene.kind = kind.to_owned();
-                scene.key = (*key).to_owned();
+                kind.clone_into(&mut scene.kind);
+                (*key).clone_into(&mut scene.key);
                 scene.fallback = typed(kind, fallback)?;
             }
             ("a context containing a key _, with type _ and with value _", [key, kind, value]) => {

@@ -64,7 +64,7 @@ fn measure(stage: &Stage, args: &Args) -> Result<(Vec<f64>, usize), Failure> {
         stage.dress_round(Fixture::GOOD, decisions.len() + 1)?;
         let left = live(deploy(stage, &client)?)?;
         let after = client.status(ENVIRONMENT)?.sequence;
-        let wish = WishKind::Rollback { to: Some(first.clone()) };
+        let wish = WishKind::Rollback { to: Some(first.clone()), force_flags: false };
         let plan = client.plan(ENVIRONMENT, &wish)?;
         client.start(ENVIRONMENT, plan.clone(), "bench".to_owned())?;
         follow(&client, ENVIRONMENT, &plan, after, Duration::from_mins(1), false)?;

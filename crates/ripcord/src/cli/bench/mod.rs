@@ -21,7 +21,7 @@ const DEPLOY: Duration = Duration::from_mins(1);
 /// Freezes what is on the stage, and deploys it.
 fn deploy(stage: &Stage, client: &Client) -> Result<(Plan, Ended), Failure> {
     let release = stage.freeze(client)?;
-    let wish = WishKind::Deploy { release, retry: false, accepted: None };
+    let wish = WishKind::Deploy { release, retry: false, accepted: None, force_flags: false };
     let plan = client.plan(ENVIRONMENT, &wish)?;
     let after = client.status(ENVIRONMENT)?.sequence;
     client.start(ENVIRONMENT, plan.clone(), "bench".to_owned())?;

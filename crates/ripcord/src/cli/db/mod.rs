@@ -1,22 +1,29 @@
 //! `ripcord db …`: verbs on databases and migrations that need no controller and no `ripcord.toml`.
 
 mod attach;
+mod conditions;
+mod crash;
 mod detach;
 mod diff;
+mod down;
 mod folder;
 mod kept;
 mod place;
+mod plan;
 mod review;
+mod score;
 mod snapshot;
 mod status;
+mod tell;
 mod trouble;
+mod up;
 
 use crate::cli::context::Context;
 use crate::failure::Failure;
 use clap::Subcommand;
 use std::process::ExitCode;
 
-/// Look at databases and migrations; needs no controller and no configuration
+/// Look at databases and migrate them; needs no controller and no configuration
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -29,9 +36,13 @@ enum Verb {
     Snapshot(snapshot::Args),
     Diff(diff::Args),
     Status(status::Args),
+    Plan(plan::Args),
+    Up(up::Args),
+    Down(down::Args),
     Attach(attach::Args),
     Kept(kept::Args),
     Detach(detach::Args),
+    Score(score::Args),
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
@@ -40,8 +51,12 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Snapshot(args) => snapshot::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Status(args) => status::run(&args, context),
+        Verb::Plan(args) => plan::run(&args, context),
+        Verb::Up(args) => up::run(&args, context),
+        Verb::Down(args) => down::run(&args, context),
         Verb::Attach(args) => attach::run(&args, context),
         Verb::Kept(args) => kept::run(&args, context),
         Verb::Detach(args) => detach::run(&args, context),
+        Verb::Score(args) => score::run(&args, context),
     }
 }

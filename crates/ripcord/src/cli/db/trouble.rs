@@ -2,7 +2,7 @@
 
 use crate::failure::{Code, Failure};
 use ripcord_databases::MigrationError;
-use ripcord_databases::postgres::PostgresError;
+use ripcord_databases::postgres::{Hindrance, PostgresError};
 
 pub(super) fn failure(error: &PostgresError) -> Failure {
     Failure::new(code(error), error.to_string())
@@ -35,4 +35,32 @@ fn code(error: &PostgresError) -> Code {
 /// What is wrong with a folder.
 pub(super) fn folder_failure(error: &MigrationError) -> Failure {
     Failure::new(Code::MigrationsInvalid, error.to_string())
+}
+
+/// What stands in the way of running migrations or taking them back.
+pub(super) fn hindrance(error: &Hindrance) -> Failure {
+    let (code, hint) = match error {
+        Hindrance::UnknownVersion { .. } => (Code::Usage, "`ripcord db status` lists them"),
+        Hindrance::Failed { .. } => (
+            Code::HistoryUnclear,
+            "look what of it is in force, mend that, and set the tool's mark right with the tool",
+        ),
+        Hindrance::HalfUndone { .. } => (Code::HistoryUnclear, "run `ripcord db down` again first"),
+        Hindrance::Unfinished { .. } => (Code::HistoryUnclear, "run `ripcord db up` again first"),
+        Hindrance::Changed { .. } => (
+            Code::EditedMigration,
+            "restore the file and write a new migration; --allow-changed goes on all the same",
+        ),
+        Hindrance::Missing { .. } => {
+            (Code::UnknownMigrations, "restore the file; --allow-missing goes on without it")
+        }
+        Hindrance::Late { .. } => {
+            (Code::OutOfOrder, "give it a later version; --out-of-order runs it all the same")
+        }
+        Hindrance::Elsewhere { .. } => (
+            Code::RanElsewhere,
+            "`ripcord db attach` stores its scripts, so that it can be taken back by them",
+        ),
+    };
+    Failure::new(code, error.to_string()).hint(hint)
 }

@@ -35,6 +35,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     }
     metrics::sources(config)?;
     addresses(config)?;
+    flags_keys(config)?;
     databases(config)
 }
 
@@ -84,13 +85,14 @@ fn one_check(
 fn addresses(config: &Config) -> Result<(), Failure> {
     let mut taken: BTreeMap<SocketAddr, &Name> = BTreeMap::new();
     for (name, environment) in config.document().environments.get_ref() {
+        let flags = environment.flags.as_ref().map(|flags| &flags.get_ref().serve);
         for address in
-            [Some(&environment.listen), environment.preview.as_ref()].into_iter().flatten()
+            [Some(&environment.listen), environment.preview.as_ref(), flags].into_iter().flatten()
         {
             let wanted = address.get_ref().0;
             let Some(owner) = taken.insert(wanted, name) else { continue };
             let whose = if owner == name {
-                "as the listen address".to_owned()
+                "by this environment".to_owned()
             } else {
                 format!("by environment `{}`", owner.as_str())
             };
@@ -100,6 +102,21 @@ fn addresses(config: &Config) -> Result<(), Failure> {
                 format!("{wanted} is used already {whose}"),
             )
             .hint("give each its own port"));
+        }
+    }
+    Ok(())
+}
+
+/// Flags say what a product is about to do, so other machines read them with a key only.
+fn flags_keys(config: &Config) -> Result<(), Failure> {
+    for environment in config.document().environments.get_ref().values() {
+        let Some(flags) = environment.flags.as_ref().map(toml::Spanned::get_ref) else { continue };
+        let address = flags.serve.get_ref().0;
+        if !address.ip().is_loopback() && flags.keys.is_none() {
+            let what = format!("{address} can be reached from other machines, so it needs `keys`");
+            return Err(contradiction(config, flags.serve.span(), what).hint(
+                "add `keys = \"flags.keys\"` and make one with `ripcord flags new-key NAME`",
+            ));
         }
     }
     Ok(())

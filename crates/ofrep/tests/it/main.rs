@@ -1,0 +1,20 @@
+//! The flags server from outside: a process of its own, real sockets, real files.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
+#[path = "../../../flags/tests/conformance/runner/mod.rs"]
+mod runner;
+
+mod bulk;
+mod client;
+mod conformance;
+mod keys;
+mod limits;
+mod pages;
+mod reload;
+mod restart;
+mod single;
+mod site;
+mod status;
+mod stream;
+mod unmodified;

@@ -1,0 +1,111 @@
+//! What a deploy or a rollback is going to do to flags: looks the documents up and lets the pure
+//! part find out. Nothing is changed but that documents which are going to be wanted are kept.
+
+use crate::controller::Controller;
+use crate::controller::environment::EnvironmentControl;
+use crate::failure::Failure;
+use crate::flags::put;
+use ripcord_core::flag::{Clash, DeployFlags, FlagPreview, Leaving, Parts, RollbackFlags};
+use ripcord_core::model::{Digest, Environment, Release, ReleaseId};
+use ripcord_core::schema::MigrationScript;
+
+impl Controller {
+    /// What a deploy does to flags.
+    pub(crate) fn flags_of_deploy(
+        &self,
+        environment: &EnvironmentControl,
+        observed: &Environment,
+        release: &Release,
+        clash: Clash,
+    ) -> Result<FlagPreview, Failure> {
+        let keeper = &environment.flags.keeper;
+        let state = &observed.history.flags;
+        let live = observed.history.live().and_then(|live| self.registry.get(live));
+        let left = live.and_then(|live| live.flags.document);
+        let wanted = &release.flags.document;
+        let now = keeper.text(state.document.as_ref())?;
+        let deploy = DeployFlags {
+            release,
+            from: &keeper.parts(left.as_ref())?,
+            to: &keeper.parts(wanted.as_ref())?,
+            now: &keeper.parts(state.document.as_ref())?,
+            state,
+            clash,
+        };
+        FlagPreview::deploy(&deploy, &mut |parts| put(keeper, &now, parts, &[wanted]))
+    }
+
+    /// What a rollback does to flags.
+    pub(crate) fn flags_of_rollback(
+        &self,
+        environment: &EnvironmentControl,
+        observed: &Environment,
+        target: &Release,
+        undone: &[MigrationScript],
+        clash: Clash,
+    ) -> Result<FlagPreview, Failure> {
+        let keeper = &environment.flags.keeper;
+        let state = &observed.history.flags;
+        let left = self.left(environment, observed, target)?;
+        let leaving: Vec<Leaving<'_>> = left
+            .iter()
+            .map(|one| Leaving { release: &one.release, before: &one.before, after: &one.after })
+            .collect();
+        let rollback = RollbackFlags {
+            target,
+            left: &leaving,
+            undone: &undone.iter().map(|script| script.migration.version).collect(),
+            now: &keeper.parts(state.document.as_ref())?,
+            state,
+            clash,
+        };
+        let now = keeper.text(state.document.as_ref())?;
+        let mut like: Vec<&Option<Digest>> = left.iter().map(|one| &one.before_document).collect();
+        like.push(&target.flags.document);
+        FlagPreview::rollback(&rollback, &mut |parts| put(keeper, &now, parts, &like))
+    }
+
+    /// The releases that a rollback leaves, newest first, with what their deploys did to flags.
+    fn left(
+        &self,
+        environment: &EnvironmentControl,
+        observed: &Environment,
+        target: &Release,
+    ) -> Result<Vec<Left>, Failure> {
+        let keeper = &environment.flags.keeper;
+        let history = &observed.history;
+        let later = history.verified.iter().rev().map(|verified| &verified.release);
+        let later: Vec<&ReleaseId> = later.take_while(|id| **id != target.id).collect();
+        let mut left = Vec::new();
+        for (place, id) in later.iter().enumerate() {
+            let Some(release) = self.registry.get(id) else { continue };
+            let before =
+                later.get(place + 1).map_or(Some(target.clone()), |id| self.registry.get(id));
+            let (before_document, after_document) = match history.flag_spans.get(*id) {
+                Some(span) if span.after > 0 => {
+                    (span.before_document.clone(), span.after_document.clone())
+                }
+                // It was deployed before there were revisions: what it wanted is what it got.
+                _ => {
+                    let before = before.and_then(|before| before.flags.document);
+                    (before, release.flags.document.clone())
+                }
+            };
+            let parts = |document: &Option<Digest>| keeper.parts(document.as_ref());
+            left.push(Left {
+                before: parts(&before_document)?,
+                after: parts(&after_document)?,
+                before_document,
+                release,
+            });
+        }
+        Ok(left)
+    }
+}
+
+struct Left {
+    release: Release,
+    before_document: Option<Digest>,
+    before: Parts,
+    after: Parts,
+}

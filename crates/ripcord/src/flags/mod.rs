@@ -1,0 +1,20 @@
+//! The flags of an environment: revisions in the ledger, documents in the store, and one file that
+//! is served. The ledger is the truth; the file follows it. Nothing is evaluated here.
+
+mod edit;
+mod effects;
+mod keeper;
+mod need;
+mod parts;
+mod server;
+mod share;
+mod wish;
+
+pub(crate) use edit::{Act, Edited, Past, edit, unknown};
+pub(crate) use effects::{FlagsInForce, put};
+pub(crate) use keeper::{FlagKeeper, Revise, SharedLedger, rendered};
+pub(crate) use need::{needs, unmet};
+pub(crate) use parts::parts;
+pub(crate) use server::{Heard, heard};
+pub(crate) use share::hundredths;
+pub(crate) use wish::wished;
