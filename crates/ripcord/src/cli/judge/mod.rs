@@ -4,15 +4,18 @@
 
 mod backtest;
 mod blocks;
+mod draws;
 mod ledger;
 mod lines;
 mod policy;
 mod repeats;
 mod report;
 mod request;
+mod rules;
 mod stream;
 mod trace;
 mod users;
+mod windows;
 
 use crate::cli::context::Context;
 use crate::cli::words::thousands;
@@ -30,6 +33,7 @@ use serde_json::{Map, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use stream::{Stream, TooLate, Totals};
+use windows::Windows;
 
 /// Judge recorded requests, or a decision of the past, without a controller
 ///
@@ -53,6 +57,13 @@ pub(crate) struct Args {
     /// Split stable's answers at random, and count how often the rules alarm though nothing is wrong
     #[arg(long)]
     backtest: bool,
+    /// Try the rules on each stretch of so many seconds of the record as if a release had begun
+    /// there: as it was where there are two releases, split at random where there is one
+    #[arg(long, value_name = "SECONDS", requires = "backtest", conflicts_with = "runs")]
+    window: Option<f64>,
+    /// How many seconds after the beginning of a stretch the next one begins; they may overlap
+    #[arg(long, value_name = "SECONDS", requires = "window")]
+    step: Option<f64>,
     /// How many times they are split
     #[arg(long, default_value_t = 200, value_name = "NUMBER", requires = "backtest",
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -89,13 +100,19 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
         return Err(Failure::new(Code::Usage, "there is no --input to judge"));
     };
     let (policy, notes) = args.rules.resolve(context)?;
-    let mut lines = Lines::open(input)?;
     if args.backtest {
         let (weight, reorder) = (share(args.weight)?, args.reorder);
         let trial = backtest::Trial { runs: args.runs, weight, seed: args.seed, reorder };
-        backtest::run(&mut lines, &policy, trial, context.json)?;
+        match args.window {
+            Some(length) => {
+                let windows = Windows::new(length, args.step)?;
+                windows::run(input, &policy, windows, trial, context.json)?;
+            }
+            None => backtest::run(&mut Lines::open(input)?, &policy, trial, context.json)?,
+        }
         return Ok(ExitCode::SUCCESS);
     }
+    let mut lines = Lines::open(input)?;
     let report = judge(&mut lines, &policy, notes, args, context.json)?;
     show(&report, context.json);
     Ok(ExitCode::from(report.exit_code()))
