@@ -30,6 +30,14 @@ pub(crate) fn cutover() -> Result<bool> {
     Ok(true)
 }
 
+/// From the request that crosses the line to the last one that reaches the canary, with the whole
+/// product in between: controller, ledger, engine and proxy as they are shipped.
+pub(crate) fn detection() -> Result<bool> {
+    let words = ["run", "--release", "--quiet", "-p", "ripcord", "--", "bench-detection"];
+    system::run("cargo", &words)?;
+    Ok(true)
+}
+
 /// What it costs the proxy to be watched, and how fast it moves a split. It measures itself.
 pub(crate) fn proxy(quick: bool) -> Result<bool> {
     example("ripcord-proxy", quick)?;

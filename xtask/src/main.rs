@@ -18,6 +18,7 @@ cargo xtask bench cutover         how fast traffic leaves a bad release
 cargo xtask bench flags [--quick] evaluations, and how soon a change is served and told
 cargo xtask bench database [--quick]
                                  what keeping destroyed data costs, and how fast it is back
+cargo xtask bench detection       how fast a failing canary is gone, at 10,000 requests a second
 cargo xtask bench judge [--quick] how soon the judge finds a bad release, and how rarely it errs
 cargo xtask bench proxy [--quick] what being watched costs, and how fast a split moves
 cargo xtask clients               install the clients with which the flags server is tested
@@ -49,6 +50,7 @@ fn run() -> Result<bool> {
             Ok(broken.is_empty())
         }
         ["bench", "cutover"] => bench::cutover(),
+        ["bench", "detection"] => bench::detection(),
         ["bench", "proxy"] => bench::proxy(false),
         ["bench", "proxy", "--quick"] => bench::proxy(true),
         ["bench", "flags"] => bench::flags(false),

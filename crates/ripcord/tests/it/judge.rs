@@ -371,7 +371,7 @@ fn history(two_releases: bool, bad: &[u32], outage: &[u32]) -> String {
         let (arm, w) = if canary { ("canary", 0.2) } else { ("stable", 0.2) };
         let w = if two_releases { w } else { 0.0 };
         let is_bad = canary && bad.contains(&stretch);
-        let is_out = outage.contains(&stretch) && (200..320).contains(&second);
+        let is_out = outage.contains(&stretch) && (180..300).contains(&second);
         let failed = (is_bad || is_out) && random.next() < 0.5;
         let (t, status) = (f64::from(number) / 10.0, if failed { 500 } else { 200 });
         writeln!(text, r#"{{"t":{t},"arm":"{arm}","w":{w},"status":{status}}}"#).unwrap();
@@ -379,8 +379,8 @@ fn history(two_releases: bool, bad: &[u32], outage: &[u32]) -> String {
     text
 }
 
-/// In which stretches, by number, a rule alarmed; how many stretches there were.
-fn alarmed(record: &str, rule: &str, more: &[&str]) -> (Vec<u64>, u64) {
+/// When the stretches began in which a rule alarmed, in seconds; how many stretches there were.
+fn alarmed(record: &str, rule: &str, more: &[&str]) -> (Vec<f64>, u64) {
     let (_directory, path) = file("history.jsonl", record);
     let input = ["judge", "--json", "--input", path.to_str().unwrap(), "--backtest"];
     let output = Command::new(RIPCORD)
@@ -394,8 +394,7 @@ fn alarmed(record: &str, rule: &str, more: &[&str]) -> (Vec<u64>, u64) {
     let found = &found["backtest"];
     let is_it = |one: &&Value| one["rule"].as_str().unwrap().contains(rule);
     let alarms = found["alarms"].as_array().unwrap().iter().filter(is_it);
-    let when: Vec<u64> =
-        alarms.map(|one| (one["window"].as_f64().unwrap() / 600.0) as u64).collect();
+    let when: Vec<f64> = alarms.map(|one| one["window"].as_f64().unwrap()).collect();
     let fired = found["rules"].as_array().unwrap().iter().find(is_it).unwrap();
     assert_eq!(fired["alarms"], when.len(), "{found}");
     assert_eq!(fired["runs"], found["windows"]);
@@ -406,11 +405,19 @@ fn alarmed(record: &str, rule: &str, more: &[&str]) -> (Vec<u64>, u64) {
 fn a_history_of_two_releases_says_in_which_stretches_rules_fire() {
     // The last stretch is not whole: 48,000 requests end one tenth of a second before it does.
     let record = history(true, &[1, 4], &[6]);
-    assert_eq!(alarmed(&record, "the comparison", &[]), (vec![1, 4], 7), "not for the outage");
+    assert_eq!(
+        alarmed(&record, "the comparison", &[]),
+        (vec![600.0, 2_400.0], 7),
+        "not for the outage"
+    );
     let limit = "errors over 1 % in a minute, 3 times";
-    assert_eq!(alarmed(&record, limit, &[]), (vec![1, 4], 7), "the outage lasted two minutes");
+    assert_eq!(
+        alarmed(&record, limit, &[]),
+        (vec![600.0, 2_400.0], 7),
+        "the outage lasted two minutes"
+    );
     let limit = "errors over 1 % in a minute, once";
-    assert_eq!(alarmed(&record, limit, &[]), (vec![1, 4, 6], 7));
+    assert_eq!(alarmed(&record, limit, &[]), (vec![600.0, 2_400.0, 3_600.0], 7));
 }
 
 #[test]
@@ -418,10 +425,10 @@ fn a_history_of_one_release_says_how_often_rules_are_wrong() {
     let record = history(false, &[], &[2, 5]);
     assert_eq!(alarmed(&record, "the comparison", &[]), (vec![], 7));
     let limit = "errors over 1 % in a minute, once";
-    assert_eq!(alarmed(&record, limit, &[]), (vec![2, 5], 7), "each is a false alarm");
+    assert_eq!(alarmed(&record, limit, &[]), (vec![1_200.0, 3_000.0], 7), "each is a false alarm");
     // Sliding: whoever begins while it is over is spared.
     let (when, windows) = alarmed(&record, limit, &["--step", "300"]);
-    assert_eq!((when, windows), (vec![1, 2, 4, 5], 14));
+    assert_eq!((when, windows), (vec![900.0, 1_200.0, 2_700.0, 3_000.0], 14));
     let input = ["--backtest", "--window", "600"];
     let refused = judge(&record, &input).expect(2);
     assert!(refused.stderr.contains("read twice"), "{}", refused.stderr);

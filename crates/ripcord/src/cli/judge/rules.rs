@@ -42,10 +42,6 @@ impl Usual {
         }
     }
 
-    pub(super) fn answers(&self) -> u64 {
-        self.all
-    }
-
     /// The share of errors in parts per million.
     fn errors_ppm(&self) -> u32 {
         let ppm = self.failed.saturating_mul(1_000_000) / self.all.max(1);
@@ -178,7 +174,7 @@ mod tests {
         for number in 0..1_000_u32 {
             usual.add(number % 50 == 0, Some(if number < 985 { 100 } else { 150 }));
         }
-        assert_eq!((usual.answers(), usual.errors_ppm()), (1_000, 20_000));
+        assert_eq!((usual.all, usual.errors_ppm()), (1_000, 20_000));
         let end_ms =
             |bucket| ripcord_proxy::Histogram::upper_us(bucket).map(|us| us.div_ceil(1_000));
         assert_eq!(usual.p99_ms(), end_ms(150));
