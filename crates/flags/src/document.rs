@@ -61,8 +61,7 @@ impl Document {
     /// A flag, read out.
     pub fn flag(&self, key: &str) -> Option<FlagView> {
         let form = self.form();
-        let flag = form.flags.iter().find(|flag| flag.key == key)?;
-        Some(self.view(flag))
+        Some(self.view(form.find(key)?))
     }
 
     /// All flags, read out, in their order.

@@ -3,7 +3,7 @@
 
 use crate::error::{FlagsError, Problem};
 use crate::text::{Kind, Member, Node, parse};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The most bytes of a document.
 const BYTES_MAX: usize = 16 << 20;
@@ -44,6 +44,14 @@ pub(crate) struct Form<'a> {
     pub(crate) metadata: &'a [Member],
     /// Rules to which flags refer.
     pub(crate) evaluators: &'a [Member],
+    places: HashMap<&'a str, usize>,
+}
+
+impl<'a> Form<'a> {
+    /// The flag of this key.
+    pub(crate) fn find(&self, key: &str) -> Option<&FlagForm<'a>> {
+        self.places.get(key).map(|at| &self.flags[*at])
+    }
 }
 
 /// What a flag consists of.
@@ -105,7 +113,9 @@ impl Source {
                 self.wrong(node, "`$evaluators` must be an object of named rules")
             })?,
         };
-        Ok(Form { flags, metadata: self.metadata(root)?, evaluators })
+        let flags: Vec<FlagForm<'_>> = flags;
+        let places = flags.iter().enumerate().map(|(at, flag)| (flag.key, at)).collect();
+        Ok(Form { flags, metadata: self.metadata(root)?, evaluators, places })
     }
 
     fn listed<'a>(&'a self, elements: &'a [Node]) -> Result<Vec<FlagForm<'a>>, Problem> {

@@ -2,6 +2,7 @@
 //! the digits of a number are.
 
 use crate::document::Document;
+use crate::edit::rollout::shares_of;
 use crate::form::{FlagForm, Form};
 use crate::text::Member;
 use std::collections::BTreeSet;
@@ -78,7 +79,7 @@ impl<'a> Side<'a> {
     }
 
     fn flag(&self, key: &str) -> Option<&FlagForm<'a>> {
-        self.form.flags.iter().find(|flag| flag.key == key)
+        self.form.find(key)
     }
 
     fn text(&self) -> &'a str {
@@ -112,7 +113,7 @@ fn flag(
             for (name, what) in named(before.variants, after.variants, old, new) {
                 words.push(format!("variant `{name}` {what}"));
             }
-            words.extend(rules(key, before, after, old, new));
+            words.extend(rules(before, after, old, new));
             for (name, what) in named(before.metadata, after.metadata, old, new) {
                 words.push(format!("metadata `{name}` {what}"));
             }
@@ -125,7 +126,6 @@ fn flag(
 }
 
 fn rules(
-    key: &str,
     before: &FlagForm<'_>,
     after: &FlagForm<'_>,
     old: &Side<'_>,
@@ -139,7 +139,7 @@ fn rules(
     if same {
         return None;
     }
-    let (from, to) = (old.document.shares(key), new.document.shares(key));
+    let (from, to) = (shares_of(before, old.text()), shares_of(after, new.text()));
     if from != to && !(from.is_empty() && to.is_empty()) {
         let shares = |shares: &[(String, f64)]| {
             let texts =

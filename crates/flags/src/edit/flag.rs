@@ -6,6 +6,7 @@ use crate::edit::splice::Splices;
 use crate::error::{FlagsError, Problem};
 use crate::form::{FlagForm, FlagState, Form};
 use crate::text::{Kind, parse, quote};
+use std::collections::HashSet;
 
 /// What becomes of the rules of a flag that is turned on or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +100,7 @@ impl Document {
     /// [`FlagsError`] when the JSON is not that of a flag.
     pub fn with_flag(&self, key: &str, json: &str) -> Result<Document, FlagsError> {
         let mut splices = Splices::new(self.text());
-        self.place_flag(&mut splices, key, json)?;
+        self.place_flag(&mut splices, &self.form(), key, json)?;
         Document::from_text(splices.apply())
     }
 
@@ -110,30 +111,38 @@ impl Document {
     /// [`FlagsError`] when there is no such flag.
     pub fn without_flag(&self, key: &str) -> Result<Document, FlagsError> {
         find(&self.form(), key)?;
+        self.without_flags(&[key])
+    }
+
+    /// Takes several flags out; those that are not there are passed over.
+    pub(crate) fn without_flags(&self, keys: &[&str]) -> Result<Document, FlagsError> {
+        let Some(flags) = self.source.root.get("flags") else { return Ok(self.clone()) };
+        let gone: HashSet<&str> = keys.iter().copied().collect();
         let mut splices = Splices::new(self.text());
-        self.drop_flag(&mut splices, key);
+        // The form has the flags in the order in which they are written.
+        let places =
+            self.form().flags.iter().map(|flag| gone.contains(flag.key)).collect::<Vec<_>>();
+        splices.remove_where(flags, &places);
         Document::from_text(splices.apply())
     }
 
     /// The JSON of a flag, as it was written.
     pub fn flag_text(&self, key: &str) -> Option<&str> {
         let form = self.form();
-        let flag = form.flags.iter().find(|flag| flag.key == key)?;
-        let span = flag.node.span();
+        let span = form.find(key)?.node.span();
         Some(&self.text()[span])
     }
 
     pub(crate) fn place_flag(
         &self,
         splices: &mut Splices<'_>,
+        form: &Form<'_>,
         key: &str,
         json: &str,
     ) -> Result<(), FlagsError> {
         let flag = well_formed(json)?;
         let Some(flags) = self.source.root.get("flags") else { return Ok(()) };
-        let form = self.form();
-        let known = form.flags.iter().find(|flag| flag.key == key);
-        match (&flags.kind, known) {
+        match (&flags.kind, form.find(key)) {
             (Kind::List(_), known) => {
                 // In a list the key is a member of the flag.
                 let mut keyed = Splices::new(json);
@@ -148,21 +157,6 @@ impl Document {
             (_, None) => splices.set(flags, key, json),
         }
         Ok(())
-    }
-
-    pub(crate) fn drop_flag(&self, splices: &mut Splices<'_>, key: &str) {
-        let Some(flags) = self.source.root.get("flags") else { return };
-        match flags.elements() {
-            Some(elements) => {
-                let named = |flag: &crate::text::Node| {
-                    flag.get("key").and_then(|node| node.as_str()) == Some(key)
-                };
-                if let Some(at) = elements.iter().position(named) {
-                    splices.remove_element(flags, at);
-                }
-            }
-            None => splices.remove(flags, key),
-        }
     }
 
     fn fixed(
@@ -191,8 +185,7 @@ pub(crate) fn fix(splices: &mut Splices<'_>, flag: &FlagForm<'_>, variant: &str)
 
 /// The flag of this key.
 pub(crate) fn find<'f, 'a>(form: &'f Form<'a>, key: &str) -> Result<&'f FlagForm<'a>, FlagsError> {
-    let found = form.flags.iter().find(|flag| flag.key == key);
-    found.ok_or_else(|| {
+    form.find(key).ok_or_else(|| {
         let mut known: Vec<&str> = form.flags.iter().map(|flag| flag.key).take(21).collect();
         if known.len() == 21 {
             known[20] = "...";

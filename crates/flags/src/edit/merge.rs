@@ -46,16 +46,12 @@ pub fn merge(base: &Document, ours: &Document, theirs: &Document) -> Result<Merg
             continue;
         }
         taken.push(key.to_owned());
-        match ours.flag_text(key) {
-            Some(json) => theirs.place_flag(&mut splices, key, json)?,
+        match our_form.find(key).map(|flag| flag.node.lexeme(ours.text())) {
+            Some(json) => theirs.place_flag(&mut splices, &their_form, key, json)?,
             None => dropped.push(key),
         }
     }
-    let mut document = Document::from_text(splices.apply())?;
-    // One by one: neighbours that go would share a comma.
-    for key in dropped {
-        document = document.without_flag(key)?;
-    }
+    let document = Document::from_text(splices.apply())?.without_flags(&dropped)?;
     Ok(Merge { document, taken, conflicts })
 }
 
@@ -63,12 +59,9 @@ type Side<'a> = (&'a Form<'a>, &'a str, &'a str);
 
 /// Whether a flag says the same on two sides, or is on neither.
 fn same(a: Side<'_>, b: Side<'_>) -> bool {
-    let find = |(form, _, key): Side<'_>| {
-        form.flags.iter().find(|flag| flag.key == key).map(|flag| flag.node.clone())
-    };
-    match (find(a), find(b)) {
+    match (a.0.find(a.2), b.0.find(b.2)) {
         (None, None) => true,
-        (Some(left), Some(right)) => left.same(a.1, &right, b.1),
+        (Some(left), Some(right)) => left.node.same(a.1, right.node, b.1),
         _ => false,
     }
 }

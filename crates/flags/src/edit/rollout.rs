@@ -67,13 +67,18 @@ impl Document {
     /// The share that runs: the variants with their percentages, in their order.
     pub fn shares(&self, key: &str) -> Vec<(String, f64)> {
         let form = self.form();
-        let Ok(flag) = find(&form, key) else { return Vec::new() };
-        let chain = Chain::read(flag.targeting, self.text());
-        let Ok(shares) = Shares::read(chain.rest.as_deref()) else { return Vec::new() };
-        let whole: f64 = shares.weights.iter().sum();
-        let percent = |weight: &f64| if whole > 0.0 { weight / whole * 100.0 } else { 0.0 };
-        shares.variants.into_iter().zip(shares.weights.iter().map(percent)).collect()
+        form.find(key).map_or(Vec::new(), |flag| shares_of(flag, self.text()))
     }
+}
+
+/// The variants of a share with their percentages.
+pub(crate) fn shares_of(flag: &FlagForm<'_>, text: &str) -> Vec<(String, f64)> {
+    let chain = Chain::read(flag.targeting, text);
+    let Ok(shares) = Shares::read(chain.rest.as_deref()) else { return Vec::new() };
+    let whole: f64 = shares.weights.iter().sum();
+    let percent = |weight: &f64| if whole > 0.0 { weight / whole * 100.0 } else { 0.0 };
+    let percents: Vec<f64> = shares.weights.iter().map(percent).collect();
+    shares.variants.into_iter().zip(percents).collect()
 }
 
 /// The weights of a percentage: of a hundred where it is whole, else of a hundred thousand.

@@ -1,6 +1,6 @@
 //! Replacing parts of a text by others, all at once.
 
-use crate::text::{Member, Node, quote};
+use crate::text::{Node, quote};
 use std::ops::Range;
 
 /// Replacements that do not overlap.
@@ -48,27 +48,35 @@ impl<'a> Splices<'a> {
     /// Takes a member out of an object.
     pub(crate) fn remove(&mut self, object: &Node, key: &str) {
         let members = object.members().unwrap_or_default();
-        let Some(at) = members.iter().position(|member| &*member.key == key) else { return };
-        let span = |member: &Member| member.key_start..member.value.end;
-        self.cut(at, &members.iter().map(span).collect::<Vec<_>>());
+        let gone: Vec<bool> = members.iter().map(|member| &*member.key == key).collect();
+        self.remove_where(object, &gone);
     }
 
-    /// Takes an element out of a list.
-    pub(crate) fn remove_element(&mut self, list: &Node, at: usize) {
-        let elements = list.elements().unwrap_or_default();
-        if at < elements.len() {
-            self.cut(at, &elements.iter().map(Node::span).collect::<Vec<_>>());
-        }
-    }
-
-    /// Takes one of several parts out, with the comma at one side of it.
-    fn cut(&mut self, at: usize, spans: &[Range<usize>]) {
-        let range = match (at.checked_sub(1), spans.get(at + 1)) {
-            (Some(before), _) => spans[before].end..spans[at].end,
-            (None, Some(next)) => spans[at].start..next.start,
-            (None, None) => spans[at].clone(),
+    /// Takes members out of an object, or elements out of a list: those at the places that are
+    /// marked, each run of them with the comma at one side of it.
+    pub(crate) fn remove_where(&mut self, node: &Node, gone: &[bool]) {
+        let spans: Vec<Range<usize>> = match (node.members(), node.elements()) {
+            (Some(members), _) => members.iter().map(|m| m.key_start..m.value.end).collect(),
+            (None, elements) => elements.unwrap_or_default().iter().map(Node::span).collect(),
         };
-        self.parts.push((range, String::new()));
+        let marked = |at: usize| gone.get(at).copied().unwrap_or(false);
+        let mut at = 0;
+        while at < spans.len() {
+            let first = at;
+            while at < spans.len() && marked(at) {
+                at += 1;
+            }
+            if first == at {
+                at += 1;
+                continue;
+            }
+            let range = match (first.checked_sub(1), spans.get(at)) {
+                (Some(before), _) => spans[before].end..spans[at - 1].end,
+                (None, Some(next)) => spans[first].start..next.start,
+                (None, None) => spans[first].start..spans[at - 1].end,
+            };
+            self.parts.push((range, String::new()));
+        }
     }
 
     fn insert(&mut self, at: usize, text: String) {
@@ -140,9 +148,12 @@ mod tests {
     fn elements() {
         check("[]", |s, l| s.append(l, "1"), "[1]");
         check("[0]", |s, l| s.append(l, "1"), "[0, 1]");
-        check("[0,1,2]", |s, l| s.remove_element(l, 0), "[1,2]");
-        check("[0,1,2]", |s, l| s.remove_element(l, 2), "[0,1]");
-        check("[0]", |s, l| s.remove_element(l, 0), "[]");
-        check("[0]", |s, l| s.remove_element(l, 1), "[0]");
+        check("[0,1,2]", |s, l| s.remove_where(l, &[true]), "[1,2]");
+        check("[0,1,2]", |s, l| s.remove_where(l, &[false, false, true]), "[0,1]");
+        check("[0,1,2]", |s, l| s.remove_where(l, &[true, true, false]), "[2]");
+        check("[0,1,2,3]", |s, l| s.remove_where(l, &[false, true, true]), "[0,3]");
+        check("[0,1,2,3]", |s, l| s.remove_where(l, &[true, false, true, false]), "[1,3]");
+        check("[0,1,2]", |s, l| s.remove_where(l, &[true, true, true]), "[]");
+        check("[0]", |s, l| s.remove_where(l, &[false, true]), "[0]");
     }
 }

@@ -169,7 +169,7 @@ impl Compiler<'_> {
         self.deepest = self.deepest.max(depth);
         if depth > DEPTH_MAX {
             let what = format!("the rules nest deeper than {DEPTH_MAX} levels");
-            return Err(self.wrong(node, what));
+            return Err(wrong(node, what));
         }
         Ok(())
     }
@@ -217,10 +217,10 @@ impl Compiler<'_> {
 
     fn reference(&mut self, node: &Node) -> Result<Rule, Fault> {
         let Some(name) = node.as_str() else {
-            return Err(self.wrong(node, "`$ref` must name a rule in `$evaluators`"));
+            return Err(wrong(node, "`$ref` must name a rule in `$evaluators`"));
         };
         let Some(at) = self.evaluators.place(name) else {
-            let problem = self.wrong(node, format!("there is no rule `{name}` in `$evaluators`"));
+            let problem = wrong(node, format!("there is no rule `{name}` in `$evaluators`"));
             let mut known: Vec<&str> = self.evaluators.names.keys().map(|name| &**name).collect();
             known.sort_unstable();
             known.truncate(20);
@@ -234,17 +234,17 @@ impl Compiler<'_> {
         match &self.evaluators.depths[at] {
             Ok(depth) => self.reach(node, *depth)?,
             // The root of the trouble, not the whole way to it.
-            Err(why) if why.contains(UNUSABLE) => return Err(self.wrong(node, why.clone())),
+            Err(why) if why.contains(UNUSABLE) => return Err(wrong(node, why.clone())),
             Err(why) => {
-                return Err(self.wrong(node, format!("rule `{name}` {UNUSABLE} {why}")));
+                return Err(wrong(node, format!("rule `{name}` {UNUSABLE} {why}")));
             }
         }
         Ok(Rule::Reference(at))
     }
+}
 
-    fn wrong(&self, node: &Node, what: impl Into<String>) -> Fault {
-        Fault::new(node.span(), what)
-    }
+fn wrong(node: &Node, what: impl Into<String>) -> Fault {
+    Fault::new(node.span(), what)
 }
 
 /// A list: a constant, where everything in it is.
