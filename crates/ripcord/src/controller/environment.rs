@@ -2,6 +2,7 @@
 //! the thread that runs its plans.
 
 use crate::config::{Config, EnvironmentSettings};
+use crate::controller::bell::Bell;
 use crate::controller::past::Past;
 use crate::controller::registry::Registry;
 use crate::flags::{FlagKeeper, FlagsInForce, SharedLedger};
@@ -16,7 +17,7 @@ use ripcord_engine::{Ledger, LedgerError, World};
 use ripcord_platforms::{ProcessOptions, ProcessPlatform};
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Everything of one environment.
@@ -37,7 +38,7 @@ pub(crate) struct EnvironmentControl {
     /// Held while a plan is being started, so that two cannot start at once.
     pub(crate) starting: Mutex<()>,
     past: Mutex<Past>,
-    wake: (Mutex<u64>, Condvar),
+    bell: Bell,
 }
 
 impl EnvironmentControl {
@@ -107,7 +108,7 @@ impl EnvironmentControl {
             clock: SystemClock::new(),
             starting: Mutex::new(()),
             past: Mutex::default(),
-            wake: (Mutex::new(0), Condvar::new()),
+            bell: Bell::default(),
             layout: environment,
             name,
             settings,
@@ -143,21 +144,17 @@ impl EnvironmentControl {
 
     /// Wakes the thread that runs the plans, and everybody who waits for news.
     pub(crate) fn wake(&self) {
-        let mut news = self.wake.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *news += 1;
-        self.wake.1.notify_all();
+        self.bell.ring();
     }
 
     /// How often somebody woke so far.
     pub(crate) fn news(&self) -> u64 {
-        *self.wake.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.bell.strokes()
     }
 
-    /// Waits until somebody has woken since there was this much news, or until the time is over.
+    /// Waits until there is more news than this, or until the time is over.
     pub(crate) fn wait(&self, known: u64, longest: Duration) {
-        let news = self.wake.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A poisoned lock only means that another thread panicked; the count is still a count.
-        drop(self.wake.1.wait_timeout_while(news, longest, |news| *news == known));
+        self.bell.wait(known, longest);
     }
 }
 

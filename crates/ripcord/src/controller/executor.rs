@@ -17,29 +17,43 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Runs until the controller shuts down.
 pub(crate) fn run(controller: &Controller, environment: &EnvironmentControl) {
     while !controller.shutdown.load(Ordering::SeqCst) {
-        // What comes while this turn looks elsewhere must not wait for the next one.
-        let news = environment.news();
-        if let Err(error) = turn(controller, environment) {
-            match error {
+        // What others want while this turn looks elsewhere must not wait for the next one.
+        let mut known = environment.news();
+        match turn(controller, environment) {
+            Ok(Turn::Idle) => {}
+            Ok(Turn::Worked) => {
+                environment.wake();
+                // This was only oneself.
+                known += 1;
+            }
+            Err(error) => match error {
                 // Without a journal nothing may be done; the process ends and recovers by
                 // starting anew. A controller that was replaced ends as well.
                 ExecuteError::Ledger(_) | ExecuteError::Corrupt(_) | ExecuteError::Fenced(_) => {
                     controller.fail(&error.to_string());
                     return;
                 }
-            }
+            },
         }
-        environment.wait(news, IDLE);
+        environment.wait(known, IDLE);
     }
 }
 
-fn turn(controller: &Controller, environment: &EnvironmentControl) -> Result<(), ExecuteError> {
+/// What became of a turn.
+enum Turn {
+    /// No plan runs.
+    Idle,
+    /// A plan ran, as far as it could.
+    Worked,
+}
+
+fn turn(controller: &Controller, environment: &EnvironmentControl) -> Result<Turn, ExecuteError> {
     let past = environment.past(&controller.ledger)?;
     let Some(running) = past.running else {
         environment.traffic.look();
         controller.reconcile(environment);
         controller.clear_away();
-        return Ok(());
+        return Ok(Turn::Idle);
     };
     let plan = running.plan;
     // After a restart, a plan that goes back may use the reserve as before.
@@ -63,7 +77,7 @@ fn turn(controller: &Controller, environment: &EnvironmentControl) -> Result<(),
     if let Halt::Over(_) = done? {
         controller.clearing_due.store(true, Ordering::SeqCst);
     }
-    Ok(())
+    Ok(Turn::Worked)
 }
 
 fn execute(
@@ -81,6 +95,5 @@ fn execute(
         // Whoever waits for a person still watches.
         runner.tend();
     }
-    environment.wake();
     halt
 }

@@ -1,5 +1,6 @@
 //! The controller: one process per state directory that owns the ledger and runs the plans.
 
+mod bell;
 mod clearing;
 mod crash;
 pub(crate) mod environment;
