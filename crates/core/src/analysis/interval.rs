@@ -49,7 +49,8 @@ impl Interval {
         let low = if too_low(-LOG_MAX) { bisect(-LOG_MAX, likeliest, too_low) } else { -LOG_MAX };
         let high = too_low(LOG_MAX).then(|| bisect(likeliest, LOG_MAX, |log| !too_low(log)));
         Some(Interval {
-            estimate: stable_failed.then(|| estimate(strata, likeliest)),
+            // Without a request of the canary there is no ratio to be named.
+            estimate: stable_failed.then(|| estimate(strata, likeliest)).filter(|at| !at.is_nan()),
             low: if low <= -LOG_MAX { 0.0 } else { libm::exp(low) },
             high: high.map(libm::exp),
             confidence: 1.0 - alpha,
@@ -168,6 +169,8 @@ mod tests {
         check(&[(500, 412, 37, 7_981, 4)], &expect!["179.19 from 34.09 to 2996.14"]);
         check(&[(500, 412, 37, 7_981, 0)], &expect!["- from 82.37 to -"]);
         check(&[(500, 412, 0, 7_981, 40)], &expect!["0.00 from 0.00 to 3.18"]);
+        // Nothing divided by nothing is no ratio.
+        check(&[(500, 0, 0, 1, 1)], &expect!["- from 0.00 to 2601.69"]);
         check(&[(500, 5_000, 50, 95_000, 950)], &expect!["1.00 from 0.55 to 1.66"]);
         check(
             &[(500, 500, 5, 9_500, 95), (5_000, 5_000, 50, 5_000, 50)],

@@ -165,3 +165,23 @@ impl Stratum {
         f64::from(self.weight) / f64::from(WHOLE)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::ArmCounts;
+
+    #[test]
+    fn what_was_seen_while_the_canary_warmed_up_is_counted_and_proves_nothing() {
+        let arm = |requests, errors| ArmCounts { requests, errors, latency: Vec::new() };
+        let tick = |canary| Tick { at_ms: 0, weight: 500, canary, stable: arm(19_000, 0) };
+        let mut strata = Strata::new(1.25, 2.0, Restarts::new());
+        strata.add(&tick(arm(1_000, 30)), false, 0);
+        assert_eq!(strata.canary(), Pair { events: 30, total: 1_000 });
+        assert_eq!(strata.canary_judged(), Pair::default());
+        assert!(strata.evidence() <= 1.0 && strata.better().mean() <= 1.0);
+        strata.add(&tick(arm(10, 1)), true, 0);
+        assert_eq!(strata.canary_judged(), Pair { events: 1, total: 10 });
+        assert_eq!(strata.canary(), Pair { events: 31, total: 1_010 });
+    }
+}

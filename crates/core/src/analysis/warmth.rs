@@ -75,3 +75,33 @@ impl Warmth {
         self.last_ms.map_or(now_ms, |last| now_ms.saturating_sub(last))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::ArmCounts;
+
+    /// Whether the canary is warm at the last of these times, after so many requests at each.
+    fn is_warm(burn_in_ms: Millis, ticks: &[(Millis, u64)]) -> bool {
+        let policy = JudgePolicy { burn_in_ms, burn_in_requests: 200, ..JudgePolicy::default() };
+        let mut warmth = Warmth::default();
+        for &(at_ms, requests) in ticks {
+            let canary = ArmCounts { requests, ..ArmCounts::default() };
+            warmth.add(&Tick { at_ms, weight: 500, canary, stable: ArmCounts::default() });
+        }
+        warmth.is_warm(&policy)
+    }
+
+    #[test]
+    fn it_takes_the_time_and_the_requests() {
+        assert!(is_warm(0, &[(1, 200), (2, 1)]));
+        assert!(!is_warm(0, &[(1, 199), (2, 1_000)]), "those of the newest time do not count yet");
+        assert!(is_warm(30_000, &[(1_000, 200), (31_000, 5), (31_001, 1)]));
+        assert!(!is_warm(30_000, &[(1_000, 200), (30_999, 5), (31_001, 1)]), "too early");
+        assert!(!is_warm(30_000, &[(1_000, 100), (40_000, 5), (90_000, 1)]), "too few");
+        assert!(
+            !is_warm(30_000, &[(1_000, 0), (40_000, 500), (60_000, 1)]),
+            "the clock starts late"
+        );
+    }
+}
