@@ -176,7 +176,7 @@ impl<'a> Back<'a> {
             match name.kind {
                 Kind::Table if !object.facts.contains_key("partition_key") => {
                     if let Some(oid) = number(connection, &name.name)? {
-                        keeper.lock(connection, oid)?;
+                        Keeper::lock(connection, oid)?;
                         keeper.rows(connection, oid, true)?;
                     }
                 }
@@ -194,7 +194,7 @@ impl<'a> Back<'a> {
             }
         }
         for (oid, columns) in gone {
-            keeper.lock(connection, oid)?;
+            Keeper::lock(connection, oid)?;
             keeper.values(connection, oid, &columns)?;
         }
         let mut retypings = Vec::new();
