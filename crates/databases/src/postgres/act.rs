@@ -8,7 +8,7 @@ use crate::postgres::connection::Connection;
 use crate::postgres::keep::{Inventory, Keeper, Lost, Retyping, Watch};
 use crate::postgres::outcome::{Progress, merge};
 use crate::postgres::quiet::{bound, quietly};
-use crate::postgres::scope::{emptied, owned_sequences, reached, resolve, targets};
+use crate::postgres::scope::{emptied, is_foreign, owned_sequences, reached, resolve, targets};
 use crate::postgres::script::{Script, Step};
 use crate::postgres::session::Session;
 use crate::postgres::terms::Terms;
@@ -137,7 +137,13 @@ impl<'a> Act<'a> {
             }
             let mut late = Vec::new();
             for name in names {
-                late.extend(resolve(work, name)?.filter(|oid| self.known.is_table(*oid)));
+                let Some(oid) = resolve(work, name)? else { continue };
+                if !self.known.is_table(oid) && is_foreign(work, oid)? {
+                    let why = "its rows are at another server and cannot be kept; annotate it: \
+                               -- ripcord: destroy REASON";
+                    return Err(self.refused(work, step, why));
+                }
+                late.push(oid);
                 self.seen.insert(name.clone());
             }
             return quietly(work, |work| {

@@ -20,7 +20,14 @@ pub(crate) fn written(
     if !kept().any(|step| step.writes() || step.is_opaque()) {
         return Ok(BTreeSet::new());
     }
-    if kept().any(Step::is_opaque) {
+    // What a trigger or a rule of the script's own leads to is known only to the server.
+    let leads = |step: &Step| {
+        let leads = |does: &Statement| {
+            matches!(does, Statement::CreateTrigger { .. } | Statement::CreateRule { .. })
+        };
+        step.parsed.does.iter().any(leads)
+    };
+    if kept().any(|step| step.is_opaque() || leads(step)) {
         return everything(guard);
     }
     let targets: Vec<&Name> = kept().flat_map(targets).collect();
@@ -111,7 +118,19 @@ const HANGING: &str = "SELECT i.inhrelid AS oid FROM pg_catalog.pg_inherits i \
     AND f.confrelid = reached.oid AND (f.confdeltype IN ('c', 'n', 'd') \
     OR f.confupdtype IN ('c', 'n', 'd'))";
 
-/// The tables whose rows are written when these are.
+/// What stands behind a view.
+const BEHIND: &str = "SELECT d.refobjid FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d \
+    ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
+    WHERE r.ev_class = reached.oid \
+    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class";
+
+/// Whether something is a table at another server.
+pub(crate) fn is_foreign(connection: &mut Connection, oid: u32) -> Result<bool, PostgresError> {
+    let sql = format!("SELECT 1 FROM pg_catalog.pg_class WHERE oid = {oid} AND relkind = 'f'");
+    Ok(!connection.rows(ABOUT, &sql)?.is_empty())
+}
+
+/// The tables whose rows are written when these, or views, are.
 pub(crate) fn reached(
     connection: &mut Connection,
     tables: &[u32],
@@ -123,7 +142,7 @@ pub(crate) fn reached(
     let sql = format!(
         "WITH RECURSIVE reached (oid) AS ( \
            SELECT pg_catalog.unnest(ARRAY[{list}]::pg_catalog.oid[]) \
-           UNION SELECT x.oid FROM reached, LATERAL ({HANGING}) AS x \
+           UNION SELECT x.oid FROM reached, LATERAL ({HANGING} UNION ALL {BEHIND}) AS x \
          ) SELECT c.oid FROM reached JOIN pg_catalog.pg_class c ON c.oid = reached.oid \
          WHERE c.relkind = 'r' AND c.relpersistence <> 't'"
     );

@@ -73,8 +73,10 @@ impl Drop for Proxy {
 const COMMIT: &[u8] = b"Q\x00\x00\x00\x0bCOMMIT\x00";
 
 fn serve(client: &TcpStream, server: &TcpStream, state: &State) {
+    // Whether the next answer is to be lost.
+    let mute = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let back = scope.spawn(|| pump(server, client));
+        let back = scope.spawn(|| pump(server, client, &mute));
         let (mut from, mut to) = (client, server);
         let mut buffer = [0; 65536];
         while let Ok(read) = from.read(&mut buffer) {
@@ -85,22 +87,31 @@ fn serve(client: &TcpStream, server: &TcpStream, state: &State) {
                 && state.armed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok();
             if cut {
                 state.cuts.fetch_add(1, Ordering::SeqCst);
-                drop(client.shutdown(Shutdown::Both));
+                mute.store(true, Ordering::SeqCst);
             }
-            if read == 0 || cut && !state.deliver || to.write_all(sent).is_err() || cut {
+            if read == 0 || cut && !state.deliver || to.write_all(sent).is_err() {
                 break;
             }
+            if cut {
+                // The server has answered when this ends, and nobody heard it.
+                drop(back.join());
+                drop(client.shutdown(Shutdown::Both));
+                drop(server.shutdown(Shutdown::Both));
+                return;
+            }
         }
-        // The server goes on with what it got before it sees that nobody is there.
         drop(server.shutdown(Shutdown::Write));
         drop(back.join());
         drop(client.shutdown(Shutdown::Both));
     });
 }
 
-fn pump(mut from: &TcpStream, mut to: &TcpStream) {
+fn pump(mut from: &TcpStream, mut to: &TcpStream, mute: &AtomicBool) {
     let mut buffer = [0; 65536];
     while let Ok(read) = from.read(&mut buffer) {
+        if mute.load(Ordering::SeqCst) {
+            return;
+        }
         if read == 0 || to.write_all(&buffer[..read]).is_err() {
             break;
         }

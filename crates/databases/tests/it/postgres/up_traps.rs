@@ -81,6 +81,37 @@ fn published_tables_and_views_that_can_be_written() {
     );
 }
 
+/// What a script makes itself can lead to rows that were there before.
+#[test]
+fn views_and_triggers_of_the_script_itself() {
+    const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (1, 1); CREATE TABLE log (n int); CREATE TABLE fresh_parent (id int PRIMARY KEY)";
+    check(
+        SETUP,
+        "CREATE VIEW v AS SELECT * FROM t; CREATE VIEW w AS SELECT * FROM v; UPDATE w SET n = 2",
+        &["1 row of t"],
+    );
+    check(
+        SETUP,
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO log VALUES (NEW.n); RETURN NULL; END$$; CREATE TRIGGER g AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f(); UPDATE t SET n = 2",
+        &["1 row of log", "1 row of t"],
+    );
+    check(
+        SETUP,
+        "INSERT INTO fresh_parent VALUES (1); ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES fresh_parent ON DELETE CASCADE; DELETE FROM fresh_parent",
+        &["1 row of t", "2 rows of fresh_parent"],
+    );
+}
+
+#[test]
+fn tables_at_another_server() {
+    let database = database();
+    database.run("CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE far (a int) SERVER s");
+    let error = climb(&database.url, &folder(&["DELETE FROM far"]), &Terms::default());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("at another server"), "{error}");
+    climb(&database.url, &folder(&["DROP FOREIGN TABLE far"]), &Terms::default()).unwrap();
+}
+
 #[test]
 fn attributes_of_a_composite_type() {
     check(
