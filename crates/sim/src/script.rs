@@ -33,6 +33,7 @@ in DURATION REQUEST   one of these, while it runs
 heal ID | break ID | stop ID | never-ready ID | break-resource NAME | mend-resource
 outage N% in DURATION for DURATION
 source NAME up | down | silent | slow | nonsense
+turn-off FLAG...    a person turns flags off; releases bring theme, toggle and of-ID
 advance DURATION | alone DURATION
 status | who | ledger";
 
@@ -63,6 +64,7 @@ impl Player {
             ["status"] => self.sim.with(|state| tell::status(state)),
             ["who"] => self.sim.with(tell::who),
             ["ledger"] => self.sim.with(|state| tell::ledger(state, 0)),
+            ["turn-off", flags @ ..] => self.turn_off(flags),
             ["source", name, behaves] => self.source(name, behaves),
             [verb, what @ ..] => match request(&words) {
                 Some(event) => self.ask(event),
@@ -112,6 +114,15 @@ impl Player {
             Some(()) => "so be it".to_owned(),
             None => format!("policy: what is `{}`?", words.join(" ")),
         }
+    }
+
+    fn turn_off(&self, flags: &[&str]) -> String {
+        self.sim.start_controller().turn_off(flags);
+        let served = self.sim.with(|state| state.flags.served());
+        let told = |key: &&str| {
+            format!("{key} {}", served.get(*key).map_or("is not there", String::as_str))
+        };
+        flags.iter().map(told).collect::<Vec<_>>().join(", ")
     }
 
     fn source(&self, name: &str, behaves: &str) -> String {

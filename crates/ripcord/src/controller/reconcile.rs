@@ -4,7 +4,9 @@
 use crate::controller::Controller;
 use crate::controller::environment::EnvironmentControl;
 use jiff::Timestamp;
-use ripcord_core::model::{PlanId, Policy, ReleaseId, Requests, Split, TrafficState};
+use ripcord_core::model::{
+    Authority, Domain, PlanId, Policy, ReleaseId, Requests, Split, TrafficState,
+};
 use ripcord_core::run::{Draft, Event, History, Subject};
 use ripcord_engine::{Failure, Ledger, Ticket};
 use std::sync::atomic::Ordering;
@@ -45,6 +47,7 @@ impl Controller {
                 self.repaired(environment, format!("{live} runs again"))?;
             }
         }
+        self.reconcile_flags(environment)?;
         self.reconcile_traffic(environment, &history, &ticket)?;
         let warm = self.warm(environment, &history)?;
         let kept = kept(&policy, &history, world.clock.now());
@@ -57,6 +60,19 @@ impl Controller {
             }
         }
         self.ensure_flags_server(environment)
+    }
+
+    /// What is served is what the ledger says.
+    fn reconcile_flags(&self, environment: &EnvironmentControl) -> Result<(), Failure> {
+        if environment.settings().authority.of(Domain::Flags) != Authority::Act {
+            return Ok(());
+        }
+        let followed = environment.flags.keeper.follow();
+        if followed.map_err(|failure| Failure::Transient(failure.error))? {
+            let what = "the flags that were served were not those of the ledger".to_owned();
+            self.repaired(environment, what)?;
+        }
+        Ok(())
     }
 
     /// The proxy does what the ledger says, and knows the addresses of instances as they are.

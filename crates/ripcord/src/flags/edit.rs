@@ -116,8 +116,7 @@ fn redefined(act: &Act, flag: &str, text: &str) -> Result<String, FlagsError> {
         Act::Set { variant, .. } => document.set_default(flag, Some(variant))?,
         Act::Rollout { variant, share, .. } => {
             let variant = variant.clone().map_or_else(|| on_variant(&document, flag), Ok)?;
-            let percent = f64::from((*share).min(10_000)) / 100.0;
-            document.rollout(flag, &Rollout { variant, rest: None, percent })?
+            divided(&document, flag, variant, *share)?
         }
         Act::Target { attribute, values, variant: Some(variant), .. } => {
             let (attribute, values) = (attribute.clone(), values.clone());
@@ -135,6 +134,24 @@ fn redefined(act: &Act, flag: &str, text: &str) -> Result<String, FlagsError> {
         }
     };
     Ok(document.text().to_owned())
+}
+
+/// A share of users, in hundredths of a percent, for a variant. The others get what they have; where
+/// that is this very variant, they get the one that is off.
+pub(crate) fn divided(
+    document: &Document,
+    flag: &str,
+    variant: String,
+    share: u32,
+) -> Result<Document, FlagsError> {
+    let usual = document.flag(flag).and_then(|view| view.default_variant);
+    let mut rest = None;
+    if usual.as_ref() == Some(&variant) && document.shares(flag).is_empty() {
+        let off = document.off(flag, TargetRules::Drop)?;
+        rest = off.flag(flag).and_then(|view| view.default_variant);
+    }
+    let percent = f64::from(share.min(10_000)) / 100.0;
+    document.rollout(flag, &Rollout { variant, rest, percent })
 }
 
 /// The variant that turns a flag on.

@@ -15,7 +15,9 @@ use ripcord_flags::Document;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 /// The ledger, however it is shared.
 pub(crate) type SharedLedger = Arc<dyn Ledger + Send + Sync>;
@@ -36,7 +38,12 @@ pub(crate) struct FlagKeeper {
 struct Seen {
     sequence: u64,
     state: FlagState,
+    /// The file that was last seen to be what the ledger says, and in which revision.
+    followed: Option<(u64, Stamp)>,
 }
+
+/// By what a file is known to be the same: its number, when it was written, and its length.
+type Stamp = (u64, SystemTime, u64);
 
 /// How flags are to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,8 +143,16 @@ impl FlagKeeper {
 
     /// Serves what the ledger says, where something else is served. Says whether it was so.
     pub(crate) fn follow(&self) -> Result<bool, Failure> {
-        let seen = self.seen()?;
-        if seen.state.revision == 0 || self.served()? == seen.state.in_force {
+        let mut seen = self.seen()?;
+        if seen.state.revision == 0 {
+            return Ok(false);
+        }
+        let stamp = self.stamp().map(|stamp| (seen.state.revision, stamp));
+        if stamp.is_some() && stamp == seen.followed {
+            return Ok(false);
+        }
+        if self.served()? == seen.state.in_force {
+            seen.followed = stamp;
             return Ok(false);
         }
         let text = self.text(seen.state.in_force.as_ref())?;
@@ -171,6 +186,11 @@ impl FlagKeeper {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unserved(Trouble::transient(error))),
         }
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        let file = fs::metadata(self.layout.flags()).ok()?;
+        Some((file.ino(), file.modified().ok()?, file.len()))
     }
 
     fn seen(&self) -> Result<MutexGuard<'_, Seen>, Failure> {

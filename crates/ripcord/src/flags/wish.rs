@@ -3,13 +3,13 @@
 
 use crate::config::Config;
 use crate::failure::{Code, Failure};
-use crate::flags::edit::{on_variant, unknown};
+use crate::flags::edit::{divided, on_variant, unknown};
 use crate::flags::keeper::invalid;
 use crate::flags::parts::parts;
 use crate::flags::share::hundredths;
 use ripcord_core::flag::Part;
 use ripcord_core::model::{FlagWish, MigrationVersion};
-use ripcord_flags::{Document, Rollout, TargetRules};
+use ripcord_flags::{Document, TargetRules};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The document with the wishes of the configuration in it, and the wishes.
@@ -56,9 +56,8 @@ fn wanted(document: &Document, key: &str, want: &str) -> Result<Document, Failur
         "on" => document.on(key, TargetRules::Drop),
         "off" => document.off(key, TargetRules::Drop),
         share if share.ends_with('%') => {
-            let percent = f64::from(hundredths(share)?) / 100.0;
             let variant = on_variant(document, key).map_err(invalid)?;
-            document.rollout(key, &Rollout { variant, rest: None, percent })
+            divided(document, key, variant, hundredths(share)?)
         }
         variant => document.set_default(key, Some(variant)),
     };

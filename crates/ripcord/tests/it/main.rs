@@ -13,6 +13,7 @@ mod db_migrate;
 mod db_review;
 mod db_snapshot;
 mod demo;
+mod flags;
 mod help;
 mod init;
 mod journeys;
