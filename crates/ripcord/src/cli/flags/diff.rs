@@ -4,7 +4,7 @@ use crate::cli::context::Context;
 use crate::failure::Failure;
 use crate::flags::parts;
 use crate::terminal;
-use ripcord_core::flag::words;
+use ripcord_core::flag::{Parts, words};
 use serde_json::json;
 
 /// Show in words how the flags of two revisions or two environments differ
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             (revision(from)?, revision(to)?)
         }
     };
-    let read = |text: &str| if text.is_empty() { Ok(Default::default()) } else { parts(text) };
+    let read = |text: &str| if text.is_empty() { Ok(Parts::new()) } else { parts(text) };
     let lines = words::differences(&read(&old)?, &read(&new)?);
     if context.json {
         terminal::print(&json!({ "differences": lines }).to_string());
