@@ -39,7 +39,7 @@ pub struct History {
     pub flag_spans: BTreeMap<ReleaseId, FlagSpan>,
     /// What the plan which began last has done to them so far.
     #[serde(default)]
-    pub(crate) flag_span: FlagSpan,
+    pub flag_span: FlagSpan,
 }
 
 /// A release that was verified.
