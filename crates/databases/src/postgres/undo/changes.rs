@@ -170,6 +170,10 @@ impl Net {
         let Some(finds) = finds(&place, &self.key) else { return Ok(0) };
         let mut sets = Vec::new();
         for (at, column, spot) in self.changed(connection, &place)? {
+            // What the run added goes as it is, and what does not convert is put back by itself.
+            if !place.stays(column) || place.is_strange(column, spot) {
+                continue;
+            }
             let back = value(&format!("k.o{at}"), column, spot);
             let differs = format!("NOT {}", same(&format!("k.o{at}"), &format!("k.n{at}")));
             let (name, free) = (spot.name, self.is_free(at, column, spot));
@@ -299,6 +303,10 @@ impl Net {
         let (mut names, mut values) = (Vec::new(), Vec::new());
         for (at, column) in self.columns.iter().enumerate() {
             let Some(spot) = place.spot(column) else { continue };
+            // What does not convert is put back by itself.
+            if place.is_strange(column, spot) {
+                continue;
+            }
             names.push(spot.name);
             values.push(value(&format!("k.{letter}{at}"), column, spot));
         }

@@ -2,7 +2,7 @@
 //! in the one to arrive at.
 
 use crate::postgres::catalogue::{Catalogue, Name, Object};
-use crate::postgres::inverse::converted;
+use crate::postgres::inverse::{converted, converts};
 use crate::postgres::kind::Kind;
 use crate::postgres::own::{Delta, KeptColumn};
 
@@ -78,6 +78,22 @@ impl<'a> Place<'a> {
             name = format!("{}.{}", self.table, kept.name);
         }
         self.stored().find(|(column, _)| column.name == name).map(|(_, spot)| spot)
+    }
+
+    /// Whether the column is there without the run as well.
+    pub(super) fn stays(&self, kept: &KeptColumn) -> bool {
+        let full = format!("{}.{}", self.table, kept.name);
+        let mut objects = self.side.delta.objects.iter();
+        !objects.any(|one| {
+            one.name.kind == Kind::Column && one.name.name == full && one.before.is_none()
+        })
+    }
+
+    /// Whether a value was kept in a type that cannot be read as the one it is to become.
+    pub(super) fn is_strange(&self, kept: &KeptColumn, spot: Spot<'_>) -> bool {
+        self.changed_type(kept)
+            && kept.type_name != spot.kind
+            && !converts(&kept.type_name, spot.kind)
     }
 
     /// Whether the run gave the column another type.
