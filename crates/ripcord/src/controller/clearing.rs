@@ -200,10 +200,8 @@ mod tests {
         // closed is closed.
         check(&history(&[("v1", 9), ("v2", 9)], "v3", now), now, &["v2", "v3"]);
         check(&history(&[("v1", 3), ("v2", 1)], "v3", now), now, &["v2", "v3"]);
-        let warm = History {
-            warm: Some(("v1".into(), now)),
-            ..history(&[("v1", 9), ("v2", 9)], "v3", now)
-        };
+        let mut warm = history(&[("v1", 9), ("v2", 9)], "v3", now);
+        warm.warm = Some(("v1".into(), now));
         check(&warm, now, &["v1", "v2", "v3"]);
     }
 }

@@ -38,8 +38,11 @@ impl Journey {
     fn release(self) -> &'static str {
         match self {
             Journey::Deploy | Journey::TakenBack | Journey::Rollback => "v3-bad-answers",
-            Journey::Canary | Journey::CanaryBack => "v3-bad-canary",
-            Journey::Rolling | Journey::RollingBack | Journey::RollingRollback => "v3-bad-canary",
+            Journey::Canary
+            | Journey::CanaryBack
+            | Journey::Rolling
+            | Journey::RollingBack
+            | Journey::RollingRollback => "v3-bad-canary",
         }
     }
 

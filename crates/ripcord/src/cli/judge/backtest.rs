@@ -97,7 +97,9 @@ fn read(lines: &mut Lines, needs_latency: bool) -> Result<(Vec<Answer>, bool), F
 
 fn usual(answers: &[Answer]) -> Usual {
     let mut usual = Usual::new();
-    answers.iter().for_each(|answer| usual.add(answer.failed, answer.bucket));
+    for answer in answers {
+        usual.add(answer.failed, answer.bucket);
+    }
     usual
 }
 
