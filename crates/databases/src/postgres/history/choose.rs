@@ -195,18 +195,19 @@ pub fn to_take_back(
 
 fn hindered(tool: Format, one: &Standing, pass: Passing) -> Result<(), Hindrance> {
     let version = one.version.clone();
-    let strict = matches!(tool, Format::Flyway | Format::Sqlx | Format::Refinery);
-    let needs_file = strict || tool == Format::GolangMigrate;
-    let once = one.kind != MigrationKind::Repeatable;
+    let has_checksums = matches!(tool, Format::Flyway | Format::Sqlx | Format::Refinery);
+    let needs_file = has_checksums || tool == Format::GolangMigrate;
+    let versioned = one.kind != MigrationKind::Repeatable;
     match one.stand {
         Stand::Failed => return Err(Hindrance::Failed { version }),
         Stand::HalfUndone => return Err(Hindrance::HalfUndone { version }),
         _ => {}
     }
-    if one.says(Remark::Changed) && once && strict && !pass.changed && one.stand == Stand::Applied {
+    let changed = one.says(Remark::Changed) && one.stand == Stand::Applied;
+    if changed && versioned && has_checksums && !pass.changed {
         return Err(Hindrance::Changed { version });
     }
-    if one.says(Remark::FileMissing) && once && needs_file && !pass.missing {
+    if one.says(Remark::FileMissing) && versioned && needs_file && !pass.missing {
         return Err(Hindrance::Missing { version });
     }
     Ok(())
@@ -221,8 +222,9 @@ fn runs_late(tool: Format) -> bool {
 fn place(standings: &[Standing], version: &str) -> Result<usize, Hindrance> {
     let number: Option<u64> = version.parse().ok();
     let is = |one: &Standing| {
-        let once = one.kind == MigrationKind::Versioned;
-        once && (one.version == version || number.is_some() && one.version.parse().ok() == number)
+        let versioned = one.kind == MigrationKind::Versioned;
+        versioned
+            && (one.version == version || number.is_some() && one.version.parse().ok() == number)
     };
     let found = standings.iter().position(is);
     found.ok_or_else(|| Hindrance::UnknownVersion { version: version.to_owned() })

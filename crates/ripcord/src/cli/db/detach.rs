@@ -36,10 +36,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
             .hint("`ripcord db up` or `ripcord db down` finishes it"));
     }
     if !found.is_nothing() && !args.discard_kept {
-        let mut what = format!("{} kept rows ({})", found.rows, size(found.bytes));
-        if !found.hidden.is_empty() {
-            what.push_str(&format!(", and hidden: {}", found.hidden.join(", ")));
-        }
+        let hidden = match found.hidden.as_slice() {
+            [] => String::new(),
+            some => format!(", and hidden: {}", some.join(", ")),
+        };
+        let what = format!("{} kept rows ({}){hidden}", found.rows, size(found.bytes));
         return Err(Failure::new(Code::StillNeeded, format!("{what}; nothing was removed"))
             .hint("`ripcord db kept list` shows them; --discard-kept destroys them"));
     }

@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::failure::{Code, Failure};
 use crate::terminal;
 use clap::Subcommand;
-use ripcord_core::schema::{Counted, SchemaForecast};
+use ripcord_core::schema::SchemaForecast;
 use ripcord_databases::formats::Migration;
 use ripcord_databases::postgres::{preview_up, to_run, to_take_back};
 use serde::Serialize;
@@ -145,22 +145,18 @@ fn people(document: &Document) -> String {
     }
     let row = |line: &Line| vec![line.version.clone(), line.name.clone(), line.way_back.to_owned()];
     let rows: Vec<Vec<String>> = document.migrations.iter().map(row).collect();
-    let mut text = terminal::table(&["version", "name", "way back"], &rows);
-    let Some(forecast) = &document.forecast else { return text };
-    let mut list = |word: &str, list: &[Counted]| {
-        for one in list {
-            text.push_str(&format!("\n{word} {one}"));
+    let mut lines = vec![terminal::table(&["version", "name", "way back"], &rows)];
+    if let Some(forecast) = &document.forecast {
+        for (word, list) in [
+            ("kept:", &forecast.kept),
+            ("hidden:", &forecast.hidden),
+            ("gone for good:", &forecast.gone),
+        ] {
+            lines.extend(list.iter().map(|one| format!("{word} {one}")));
         }
-    };
-    list("kept:", &forecast.kept);
-    list("hidden:", &forecast.hidden);
-    list("gone for good:", &forecast.gone);
-    for caveat in &forecast.caveats {
-        text.push_str(&format!("\nnote: {caveat}"));
+        lines.extend(forecast.caveats.iter().map(|caveat| format!("note: {caveat}")));
+        let SchemaForecast { counted_at, takes_ms, .. } = forecast;
+        lines.push(format!("counted at {counted_at}; takes about {takes_ms} ms"));
     }
-    text.push_str(&format!(
-        "\ncounted at {}; takes about {} ms",
-        forecast.counted_at, forecast.takes_ms
-    ));
-    text
+    lines.join("\n")
 }

@@ -67,12 +67,8 @@ fn line(step: &Step) -> String {
     let style = terminal::colour(if exact { AnsiColor::Green } else { AnsiColor::Red });
     let sign = if exact { "✓" } else { "✗" };
     let down = if step.has_down { "" } else { " (way back derived)" };
-    let mut text = format!("{style}{sign}{style:#} {} {}{down}", step.version, step.name);
-    for what in &step.repaired {
-        text.push_str(&format!("\n    put right: {what}"));
-    }
-    for what in &step.differs {
-        text.push_str(&format!("\n    {what}"));
-    }
-    text
+    let mut lines = vec![format!("{style}{sign}{style:#} {} {}{down}", step.version, step.name)];
+    lines.extend(step.repaired.iter().map(|what| format!("    put right: {what}")));
+    lines.extend(step.differs.iter().map(|what| format!("    {what}")));
+    lines.join("\n")
 }

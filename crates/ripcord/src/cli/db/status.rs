@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
         terminal::say(&format!("{tool}, history in {key}{exists}"));
     }
     let open = all.iter().any(Standing::is_open);
-    let odd = all.iter().any(|one| is_odd(one));
+    let odd = all.iter().any(is_odd);
     let well = !odd && (args.pending_ok || !open);
     // What stands otherwise is the message; there is no failure to tell of.
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(3) })

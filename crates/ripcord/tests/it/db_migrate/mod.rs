@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod belongings;
+mod forecasts;
 mod kills;
 mod tools;
 mod world;

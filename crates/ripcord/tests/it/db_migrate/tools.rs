@@ -39,7 +39,7 @@ fn pair(number: u32, up: &str, down: &str) -> Vec<(String, String)> {
 fn marked(number: u32, prefix: &str, up: &str, down: &str) -> Vec<(String, String)> {
     let text = format!(
         "-- {prefix}p\n{up}\n-- {}\n{down}\n",
-        prefix.replace("U", "Dow").replace("u", "dow") + "n"
+        prefix.replace('U', "Dow").replace('u', "dow") + "n"
     );
     vec![(format!("{number:03}_step.sql"), text)]
 }

@@ -64,9 +64,9 @@ impl World {
         let one = |one: &serde_json::Value| {
             let text = |key: &str| one[key].as_str().unwrap().to_owned();
             let remarks = one["remarks"].as_array().unwrap().iter();
-            let remarks: String =
-                remarks.map(|remark| format!(" [{}]", remark.as_str().unwrap())).collect();
-            format!("{} {}{remarks}", text("version"), text("stand"))
+            let mut words = vec![text("version"), text("stand")];
+            words.extend(remarks.map(|remark| format!("[{}]", remark.as_str().unwrap())));
+            words.join(" ")
         };
         let all = document["migrations"].as_array().unwrap().iter().map(one);
         all.collect::<Vec<_>>().join(", ")
