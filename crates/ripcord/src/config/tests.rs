@@ -60,6 +60,7 @@ fn the_least_that_suffices() {
                 resources: [],
                 does_not_come_back: [],
             },
+            flags_server: None,
             authority: Authorities(
                 {},
             ),
