@@ -1,4 +1,4 @@
-//! Unmodified OpenFeature clients for the tests of the flags server: installed by their ordinary
+//! Unmodified `OpenFeature` clients for the tests of the flags server: installed by their ordinary
 //! installers, as they are pinned, into the folder of the build.
 
 use crate::system;

@@ -83,7 +83,7 @@ impl Clients {
 
     fn shard(&self, id: u64) -> MutexGuard<'_, HashMap<u64, Client>> {
         // The remainder is below the number of shards, so it fits.
-        let shard = &self.shards[(id % SHARDS as u64) as usize];
+        let shard = &self.shards[usize::try_from(id % SHARDS as u64).unwrap_or(0)];
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

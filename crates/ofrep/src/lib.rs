@@ -1,4 +1,4 @@
-//! The flags server: serves a flags document to unmodified OpenFeature clients over OFREP 0.3.0.
+//! The flags server: serves a flags document to unmodified `OpenFeature` clients over OFREP 0.3.0.
 //!
 //! It runs as its own process, serves on without the controller, and knows one file: the document
 //! in force, replaced as a whole by whoever owns it. It must not know plans, releases, environments

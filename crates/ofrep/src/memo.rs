@@ -104,7 +104,7 @@ impl Memo {
     fn place(&self, question: &Bytes) -> &Mutex<Option<Entry>> {
         let hash = self.hash.hash_one(&question[..]);
         // The remainder is below the number of places, so it fits.
-        &self.places[(hash % PLACES as u64) as usize]
+        &self.places[usize::try_from(hash % PLACES as u64).unwrap_or(0)]
     }
 }
 

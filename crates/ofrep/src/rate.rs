@@ -47,7 +47,7 @@ impl Rate {
             return true;
         }
         // The remainder is below the number of shards, so it fits.
-        let shard = &self.shards[(client % SHARDS as u64) as usize];
+        let shard = &self.shards[usize::try_from(client % SHARDS as u64).unwrap_or(0)];
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         if shard.len() >= SHARD_MAX && !shard.contains_key(&client) {
             shard.clear();

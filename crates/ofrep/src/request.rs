@@ -6,7 +6,7 @@ use crate::shared::Shared;
 use bytes::{Bytes, BytesMut};
 use hyper::StatusCode;
 use hyper::body::{Body, Incoming};
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::future::poll_fn;
@@ -30,7 +30,7 @@ pub(crate) fn key(shared: &Shared, headers: &HeaderMap) -> Result<u64, Box<Answe
         let (scheme, secret) = value.as_bytes().split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then_some(secret)
     });
-    let secret = bearer.or_else(|| headers.get(API_KEY).map(|value| value.as_bytes()));
+    let secret = bearer.or_else(|| headers.get(API_KEY).map(HeaderValue::as_bytes));
     let refused = |status, details| Err(Box::new(answer::refused(status, details)));
     let Some(secret) = secret else {
         return refused(
@@ -148,7 +148,7 @@ mod tests {
     fn selectors() {
         let check = |selector: &'static str, expected: bool| {
             let mut headers = HeaderMap::new();
-            headers.insert(SELECTOR, hyper::header::HeaderValue::from_static(selector));
+            headers.insert(SELECTOR, HeaderValue::from_static(selector));
             assert_eq!(selects(&headers, Some("shop")).is_ok(), expected, "{selector}");
         };
         check("flagSetId=shop", true);

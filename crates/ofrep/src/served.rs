@@ -80,7 +80,7 @@ impl Served {
     }
 
     /// The same, known to be a copy.
-    pub(crate) fn from_copy(mut self) -> Served {
+    pub(crate) fn into_copy(mut self) -> Served {
         self.from_copy = true;
         self
     }

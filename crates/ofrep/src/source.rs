@@ -119,7 +119,7 @@ impl Source {
         let built = saved::load(file).and_then(|copy| {
             let copy = copy.ok_or("there is no copy of an earlier document")?;
             let built = Served::build(&copy, self.options.broken_rules, None);
-            Ok(built.map_err(|error| error.to_string())?.from_copy())
+            Ok(built.map_err(|error| error.to_string())?.into_copy())
         });
         match built {
             Ok(served) => {

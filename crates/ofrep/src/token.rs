@@ -2,7 +2,7 @@
 //! address itself has to say who asks; it is short-lived and never logged.
 //!
 //! A token is the same for one client during one period, and good for that and the next. The
-//! address stands in bulk answers and so in their ETag: whoever is told that nothing changed holds
+//! address stands in bulk answers and so in their `ETag`: whoever is told that nothing changed holds
 //! an address that is good for a whole period more.
 
 use crate::keys::hex;

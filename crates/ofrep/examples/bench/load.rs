@@ -54,7 +54,6 @@ fn per_core(server: &Server, first: &str, users: usize, seconds: u64) -> (f64, u
         std::thread::sleep(Duration::from_secs(seconds));
         let (used, after) = (server.used() - used, answered.load(Relaxed));
         stop.store(true, Relaxed);
-        // Counts below 2^52 are exact.
         ((after - before) as f64 / used, bytes.load(Relaxed))
     })
 }

@@ -4,6 +4,7 @@
 //! used, in user and kernel mode, read from the system. The load comes from another process.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on ends")]
+#![expect(clippy::cast_precision_loss, reason = "counts of a bench are far below 2^52")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
 mod changes;

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An answer.
 #[derive(Debug)]
@@ -43,7 +43,9 @@ pub(crate) fn ask(
     let mut all = vec![("host", "127.0.0.1"), ("connection", "close")];
     all.push(("content-length", &length));
     all.extend(headers);
-    let head: String = all.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines: Vec<String> =
+        all.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = lines.concat();
     // A server that refuses early does not take all of it.
     drop(stream.write_all(format!("{first} HTTP/1.1\r\n{head}\r\n{body}").as_bytes()));
     let mut stream = BufReader::new(stream);
@@ -115,11 +117,11 @@ impl Changes {
         let mut line = String::new();
         match self.lines.read_line(&mut line) {
             Ok(1..) => Some(line.trim_end().to_owned()),
-            Ok(0) => None,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 panic!("the stream is silent")
             }
-            Err(_) => None,
+            // It ended, politely or not.
+            Ok(0) | Err(_) => None,
         }
     }
 }

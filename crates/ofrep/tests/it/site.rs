@@ -5,6 +5,7 @@ use ripcord_flags::BrokenRules;
 use ripcord_ofrep::{Limits, Options};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -181,14 +182,18 @@ fn options(folder: &Path) -> Options {
         keys: wish.keys.then(|| folder.join("keys")),
         origins: wish.origins,
         broken_rules: if wish.lenient { BrokenRules::Serve } else { BrokenRules::Refuse },
-        say: |line| eprintln!("{line}"),
+        say,
         limits,
     }
 }
 
+/// Writes to the log of the server, which is its standard error.
+fn say(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
+}
+
 /// The server itself: does nothing unless a test started this process for it.
 #[test]
-#[expect(clippy::print_stderr, reason = "the log of a server of tests")]
 fn is_a_server_when_asked() {
     let Some(folder) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
     let ready = |address: SocketAddr| {
@@ -196,6 +201,6 @@ fn is_a_server_when_asked() {
         fs::rename(folder.join("address.new"), folder.join("address")).unwrap();
     };
     if let Err(error) = ripcord_ofrep::run(options(&folder), ready) {
-        eprintln!("{error}");
+        say(&error.to_string());
     }
 }

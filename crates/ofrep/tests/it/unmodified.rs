@@ -1,4 +1,4 @@
-//! Unmodified OpenFeature clients of three kinds against the real server: every type, errors,
+//! Unmodified `OpenFeature` clients of three kinds against the real server: every type, errors,
 //! changes as they happen, and what is off.
 //!
 //! `cargo xtask clients` installs them beside the build; without them these tests fail.
