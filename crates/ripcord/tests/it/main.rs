@@ -14,6 +14,7 @@ mod db_review;
 mod db_snapshot;
 mod demo;
 mod flags;
+mod flags_import;
 mod flags_server;
 mod help;
 mod init;

@@ -16,6 +16,13 @@ pub(crate) struct Reason {
     reason: String,
 }
 
+impl Reason {
+    /// A reason that was given elsewhere.
+    pub(crate) fn of(reason: String) -> Reason {
+        Reason { reason }
+    }
+}
+
 /// Asks the controller for a change and says what came of it.
 pub(crate) fn change(act: Act, reason: Reason, context: &Context) -> Result<(), Failure> {
     let request = request(act, reason, context);
