@@ -1,12 +1,13 @@
 //! Exports of other services become documents, on the real binary, without a controller.
 
+use crate::site::RIPCORD;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
 fn ripcord(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ripcord"));
+    let mut command = Command::new(RIPCORD);
     command.args(words).current_dir(folder).output().unwrap()
 }
 
