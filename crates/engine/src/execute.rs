@@ -29,7 +29,7 @@ const BACKOFF_MS_MAX: Millis = 5_000;
 
 /// Runs one plan until it is over, needs somebody, or is told to stop.
 pub struct Runner<'a> {
-    plan: &'a Plan,
+    pub(crate) plan: &'a Plan,
     pub(crate) ledger: &'a dyn Ledger,
     pub(crate) world: World<'a>,
     pub(crate) shutdown: &'a dyn Fn() -> bool,
@@ -140,7 +140,7 @@ impl<'a> Runner<'a> {
         let watched = match &step.effect {
             Effect::Bake(bake) => Some(Watch::new(self, bake, ticket, progress).run()?),
             Effect::Analysis(analysis) => {
-                Some(Comparison::new(self, analysis, ticket, progress).run()?)
+                Some(Comparison::new(self, analysis, ticket, progress)?.run()?)
             }
             _ => None,
         };

@@ -23,6 +23,6 @@ pub use failure::{Failure, Result};
 pub use pulse::Pulse;
 pub use ticket::Ticket;
 pub use world::{
-    Answer, Arm, Checks, Clock, Config, Counts, Database, Flags, Ledger, LedgerError, Metrics,
-    Period, Periods, Platform, Question, ReleaseState, Renewal, Resources, Traffic, World,
+    Answer, Arm, Checks, Clock, Config, Counts, Database, Flags, Ledger, LedgerError, Memory,
+    Metrics, Period, Periods, Platform, Question, ReleaseState, Renewal, Resources, Traffic, World,
 };

@@ -400,6 +400,22 @@ pub trait Metrics {
 
     /// The answers that have come since the last call, in any order.
     fn answers(&self) -> Vec<Answer>;
+
+    /// Asks a source what it remembers of an answer, unless that is still open. Returns at once.
+    fn recall(&self, question: &Question);
+
+    /// What sources remember, as far as it has come since the last call, in any order.
+    fn memories(&self) -> Vec<Memory>;
+}
+
+/// What a source remembers of the answer to a question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory {
+    /// To which.
+    pub question: Question,
+    /// The numbers, oldest first, as far apart as the question's window; none when this source
+    /// remembers nothing at all.
+    pub values: Result<Option<Vec<f64>>>,
 }
 
 /// A question to a source of metrics.

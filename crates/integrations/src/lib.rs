@@ -20,4 +20,4 @@ mod web;
 pub use config::{Headers, Method, SourceConfig};
 pub use error::SourceError;
 pub use query::{Names, fill};
-pub use sources::Sources;
+pub use sources::{Past, Sources};

@@ -9,6 +9,7 @@ use crate::error::SourceError;
 use crate::http::{ANSWER_BYTES_MAX, Answer, Http};
 use crate::near::nearest;
 use crate::promql;
+use crate::sources::Past;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,6 +84,26 @@ impl Prometheus {
                 Err(SourceError::NoData { at, query })
             }
         }
+    }
+
+    /// The numbers that answered a query in the past, oldest first; empty when there is no series.
+    pub(crate) fn history(&self, query: &str, past: Past) -> Result<Vec<f64>, SourceError> {
+        let Past { end_s, step_s, count } = past;
+        let start_s = end_s.saturating_sub(step_s.saturating_mul(count.saturating_sub(1)));
+        let query_encoded = crate::web::encode(query);
+        let url = format!(
+            "{}/api/v1/query_range?query={query_encoded}&start={start_s}&end={end_s}&step={step_s}",
+            self.base
+        );
+        let answer = self.http.get(&url, ANSWER_BYTES_MAX)?;
+        let reply: Reply<Matrix> = self.parse(&answer, query)?;
+        let matrix = reply.data.ok_or_else(|| self.http.nonsense("there is no data in it"))?;
+        let Some(series) = matrix.result.first() else { return Ok(Vec::new()) };
+        if matrix.result.len() > 1 {
+            return Err(self.ambiguous(&matrix.result));
+        }
+        let numbers = series.values.iter().filter_map(|(_, text)| text.parse::<f64>().ok());
+        Ok(numbers.filter(|number| number.is_finite()).collect())
     }
 
     fn ask(&self, query: &str) -> Result<Found, SourceError> {
@@ -200,6 +221,13 @@ enum Data {
 struct Series {
     metric: BTreeMap<String, String>,
     value: Option<(f64, String)>,
+    #[serde(default)]
+    values: Vec<(f64, String)>,
+}
+
+#[derive(Deserialize)]
+struct Matrix {
+    result: Vec<Series>,
 }
 
 /// Whether names differ in digits alone. Then neither is a misspelling of the other: `http_4xx`

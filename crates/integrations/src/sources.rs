@@ -19,6 +19,17 @@ pub struct Sources {
     by_name: BTreeMap<String, Entry>,
 }
 
+/// Which times of the past are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    /// The latest of them, in seconds since 1970.
+    pub end_s: u64,
+    /// How far they are apart, in seconds.
+    pub step_s: u64,
+    /// How many there are.
+    pub count: u64,
+}
+
 #[derive(Debug)]
 struct Entry {
     source: Source,
@@ -87,12 +98,31 @@ impl Sources {
         })
     }
 
-    fn ask(
+    /// What a source remembers of the answers to a query, oldest first; `Ok(None)` says that a
+    /// source of this kind remembers nothing. Times without a number are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sources::read`].
+    pub fn history(
+        &self,
+        source: &str,
+        query: &str,
+        now_ms: u64,
+        past: Past,
+    ) -> Result<Option<Vec<f64>>, SourceError> {
+        self.ask(source, now_ms, |source| match source {
+            Source::Prometheus(prometheus) => prometheus.history(query, past).map(Some),
+            Source::Web(_) | Source::Command(_) => Ok(None),
+        })
+    }
+
+    fn ask<T>(
         &self,
         name: &str,
         now_ms: u64,
-        question: impl FnOnce(&Source) -> Result<Option<f64>, SourceError>,
-    ) -> Result<Option<f64>, SourceError> {
+        question: impl FnOnce(&Source) -> Result<T, SourceError>,
+    ) -> Result<T, SourceError> {
         let entry = self.by_name.get(name).ok_or_else(|| {
             let near = nearest(name, self.by_name.keys().map(String::as_str)).map(str::to_owned);
             SourceError::NoSuchSource { name: name.to_owned(), near }

@@ -3,8 +3,24 @@
 use crate::controller::Controller;
 use crate::state::State;
 use ripcord_core::model::ids::Millis;
-use ripcord_engine::{Answer, Failure, Metrics, Question, Result};
+use ripcord_engine::{Answer, Failure, Memory, Metrics, Question, Result};
 use std::collections::BTreeMap;
+
+/// What a source remembers of a value, in parts of it: noise in which no value resembles the next.
+const REMEMBERED: [f64; 240] = {
+    let (mut values, mut index) = ([1.0; 240], 0);
+    while index < values.len() {
+        values[index] = match index * 7 % 5 {
+            0 => 0.95,
+            1 => 1.02,
+            2 => 0.98,
+            3 => 1.05,
+            _ => 1.0,
+        };
+        index += 1;
+    }
+    values
+};
 
 /// How a source behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,12 +36,14 @@ pub enum Source {
     Slow,
     /// What it answers is no number.
     Nonsense,
+    /// It answers, and remembers nothing.
+    Forgetful,
 }
 
 impl Source {
     fn takes_ms(self) -> Option<Millis> {
         match self {
-            Source::Up | Source::Down | Source::Nonsense => Some(30),
+            Source::Up | Source::Down | Source::Nonsense | Source::Forgetful => Some(30),
             Source::Slow => Some(3_000),
             Source::Silent => None,
         }
@@ -38,6 +56,8 @@ pub(crate) struct Sources {
     pub(crate) known: BTreeMap<String, Source>,
     /// Questions that are open, and when they are answered.
     open: BTreeMap<Question, Millis>,
+    /// What somebody wants to know of the past.
+    recalled: Vec<Question>,
 }
 
 impl State {
@@ -48,7 +68,7 @@ impl State {
         match source {
             Source::Down => return Err(Failure::transient(format!("{} is down", question.source))),
             Source::Nonsense => return Ok(Some(f64::NAN)),
-            Source::Up | Source::Slow | Source::Silent => {}
+            Source::Up | Source::Slow | Source::Silent | Source::Forgetful => {}
         }
         let counts = self.proxy.counts.get(&question.release);
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
@@ -70,6 +90,28 @@ impl Metrics for Controller<'_> {
                 state.sources.open.entry(question.clone()).or_insert(due);
             }
         });
+    }
+
+    fn recall(&self, question: &Question) {
+        self.with(|state| state.sources.recalled.push(question.clone()));
+    }
+
+    fn memories(&self) -> Vec<Memory> {
+        self.with(|state| {
+            let recalled = std::mem::take(&mut state.sources.recalled);
+            let memory = |question: Question| {
+                let source = state.sources.known.get(&question.source).copied();
+                let values = match (source.unwrap_or_default(), state.value(&question)) {
+                    (Source::Forgetful, _) => Ok(None),
+                    // Values of the past are those of now, a little up and down.
+                    (_, Ok(Some(value))) => Ok(Some(REMEMBERED.map(|part| part * value).into())),
+                    (_, Ok(None)) => Ok(Some(Vec::new())),
+                    (_, Err(failure)) => Err(failure),
+                };
+                Memory { question, values }
+            };
+            recalled.into_iter().map(memory).collect()
+        })
     }
 
     fn answers(&self) -> Vec<Answer> {

@@ -22,7 +22,8 @@ release ID [errors N] [takes DURATION] [one-by-one] [never-ready] [dies-after DU
 policy approve | ask-on-deadline | no-checks | resource NAME
        bake, ready, window, keep, lease, blind, outage DURATION | keep-for-good | instances N
        canary [N% | pause [DURATION] | analysis DURATION | route NAME | no-route]... | sticky
-       rolling BATCH DURATION | blue-green | metric NAME from SOURCE | blind-goes-back
+       rolling BATCH DURATION | blue-green | metric NAME from SOURCE | gauge NAME from SOURCE
+       blind-goes-back
        threshold N% in N windows of DURATION | judge act, observe, off
 plan deploy ID | plan rollback [ID]
 deploy ID [retry] | rollback [ID]
@@ -32,7 +33,7 @@ abort | pause | resume | promote | promote-fully | retry | jump STEP
 in DURATION REQUEST   one of these, while it runs
 heal ID | break ID | stop ID | never-ready ID | break-resource NAME | mend-resource
 outage N% in DURATION for DURATION
-source NAME up | down | silent | slow | nonsense
+source NAME up | down | silent | slow | nonsense | forgetful
 turn-off FLAG...    a person turns flags off; releases bring theme, toggle and of-ID
 advance DURATION | alone DURATION
 status | who | ledger";
@@ -132,6 +133,7 @@ impl Player {
             "silent" => Source::Silent,
             "slow" => Source::Slow,
             "nonsense" => Source::Nonsense,
+            "forgetful" => Source::Forgetful,
             other => return format!("source: what is `{other}`?"),
         };
         self.sim.with(|state| state.set_source(name, source));
@@ -346,6 +348,12 @@ fn wants(wishes: &mut Wishes, words: &[&str]) -> Option<()> {
                 errors: "errors".to_owned(),
                 requests: "requests".to_owned(),
             },
+            every_ms: 200,
+        }),
+        ["gauge", name, "from", source] => policy.judge.external.push(MetricSpec {
+            name: (*name).to_owned(),
+            source: (*source).to_owned(),
+            kind: MetricKind::Gauge { value: "value".to_owned(), higher_is_worse: true },
             every_ms: 200,
         }),
         [what, text] => {

@@ -175,11 +175,14 @@ impl External {
             Evidence::Gauge(gauge) if gauge.can_decide() => {
                 format!("ranked among {} values of equal releases", gauge.blocks())
             }
-            Evidence::Gauge(gauge) => format!(
-                "cannot decide: {BLOCKS_MIN} independent values of two equal releases are needed \
-                 beforehand, there are {}",
-                gauge.blocks()
-            ),
+            Evidence::Gauge(gauge) => {
+                let advice = gauge.advice().map(|said| format!("; {said}")).unwrap_or_default();
+                format!(
+                    "cannot decide: {BLOCKS_MIN} independent values of two equal releases are \
+                     needed beforehand, there are {}{advice}",
+                    gauge.blocks()
+                )
+            }
         };
         if self.late == 0 { said } else { format!("{said}; {} came too late", self.late) }
     }

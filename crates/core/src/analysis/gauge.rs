@@ -7,6 +7,7 @@
 //! would make ranks worthless; so they are averaged over blocks as long as the likeness lasts.
 //! Without enough blocks from before, this knows nothing and says so.
 
+use super::advice::Advice;
 use super::nats::{Bets, as_count, as_f64, down};
 use super::restarts::Restarts;
 use std::sync::Arc;
@@ -33,11 +34,13 @@ pub(super) struct Gauge {
     higher_is_worse: bool,
     before: Arc<Vec<f64>>,
     ranks: Option<Ranks>,
+    advice: Advice,
 }
 
 impl Gauge {
     pub(super) fn new(higher_is_worse: bool) -> Gauge {
-        Gauge { higher_is_worse, before: Arc::default(), ranks: None }
+        let (before, advice) = (Arc::default(), Advice::default());
+        Gauge { higher_is_worse, before, ranks: None, advice }
     }
 
     /// Learns from two equal releases, as long as nothing was judged. Values that are none are
@@ -58,10 +61,16 @@ impl Gauge {
         if self.ranks.is_none() && self.can_decide() {
             self.ranks = Some(Ranks::new(&self.before));
         }
-        if let Some(ranks) = &mut self.ranks {
-            ranks.add(difference);
+        match &mut self.ranks {
+            Some(ranks) => ranks.add(difference),
+            None => self.advice.add(canary, stable),
         }
         Some(())
+    }
+
+    /// What is told to people while it cannot decide; none when there is nothing to tell.
+    pub(super) fn advice(&self) -> Option<String> {
+        self.advice.words(self.higher_is_worse)
     }
 
     /// Whether enough is known from before.
@@ -97,7 +106,7 @@ impl Gauge {
         if !sound(canary) || !sound(stable) {
             return None;
         }
-        let log = |value: f64| libm::log(value.max(SMALLEST));
+        let log = |value: f64| libm::log(smallest(value));
         let worse = log(canary) - log(stable);
         Some(if self.higher_is_worse { worse } else { -worse })
     }
@@ -145,6 +154,16 @@ impl Ranks {
         let at = below(&self.since);
         self.since.insert(at, block);
     }
+}
+
+/// A value that has a logarithm.
+pub(super) fn smallest(value: f64) -> f64 {
+    value.max(SMALLEST)
+}
+
+/// After how many values of one release they resemble each other no more.
+pub(super) fn stretch(values: &[f64]) -> usize {
+    block(&values.iter().map(|value| libm::log(smallest(*value))).collect::<Vec<_>>())
 }
 
 /// How many neighbours make a block, so that blocks are hardly alike.

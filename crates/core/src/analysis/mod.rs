@@ -7,11 +7,13 @@
 //! `outage`, `warmth`, `bad`). Nothing here may read a clock or draw a random number.
 
 pub mod absolute;
+mod advice;
 pub mod alone;
 pub mod assessment;
 pub mod bad;
 pub mod boundary;
 pub mod burn;
+pub mod calibration;
 mod errors;
 pub mod explain;
 mod external;

@@ -1,6 +1,7 @@
 //! Running a plan: the journal, replayed, says where the plan stands; a pure function says what
 //! to do next. There is no other state.
 
+mod earlier;
 pub mod entry;
 pub mod event;
 pub mod evidence;
@@ -9,6 +10,7 @@ pub mod jump;
 pub mod next;
 pub mod progress;
 
+pub use earlier::earlier;
 pub use entry::{Draft, Entry, Subject};
 pub use event::{Event, FailureKind, Observation, Outcome, Receipt, TurnReason};
 pub use evidence::hear;

@@ -2,6 +2,7 @@
 //! read several times a second, journaled, and given to the judge. The judge sees exactly what
 //! the journal has, so its decision can be replayed from there.
 
+mod calibration;
 mod counting;
 mod external;
 mod stopwatch;
@@ -13,6 +14,7 @@ use crate::signs::Signs;
 use crate::ticket::Ticket;
 use crate::watched::Watched;
 use crate::world::Periods;
+use calibration::Calibration;
 use counting::{Counted, Counting, usual};
 use external::External;
 use ripcord_core::analysis::{Assessment, Judge, JudgeMode, OnBlind, Reference, Verdict};
@@ -36,6 +38,7 @@ pub(crate) struct Comparison<'r, 'a> {
     counting: Counting,
     judge: Judge,
     external: External<'r>,
+    calibration: Calibration<'r>,
     signs: Signs<'r>,
     clock: Stopwatch,
     lapses: u32,
@@ -52,7 +55,7 @@ impl<'r, 'a> Comparison<'r, 'a> {
         analysis: &'r Analysis,
         ticket: Ticket<'r>,
         progress: &Progress,
-    ) -> Self {
+    ) -> Result<Self, ExecuteError> {
         let mut counting = Counting::default();
         let mut judge = Judge::new(&analysis.judge, &analysis.canary, &analysis.stable);
         let mut at_ms = 0;
@@ -71,20 +74,22 @@ impl<'r, 'a> Comparison<'r, 'a> {
             External::new(runner.world.metrics, specs, (&analysis.canary, &analysis.stable));
         let signs = Signs::new(runner.world.platform, &analysis.canary);
         let (lapses, would_go_back, jumps) = (0, false, progress.jumps);
-        Comparison {
+        let calibration = Calibration::new(runner, analysis)?;
+        Ok(Comparison {
             runner,
             analysis,
             ticket,
             counting,
             judge,
             external,
+            calibration,
             signs,
             clock,
             lapses,
             would_go_back,
             jumps,
             began_ms: at_ms,
-        }
+        })
     }
 
     /// Compares until there is a reason to stop.
@@ -126,7 +131,8 @@ impl<'r, 'a> Comparison<'r, 'a> {
         if !self.analysis.judge.looks() {
             return Ok(Assessment::undecided("nothing is judged in this step"));
         }
-        for sample in self.external.look(at_ms) {
+        let known = self.calibration.look(at_ms);
+        for sample in known.into_iter().chain(self.external.look(at_ms)) {
             self.judge.sample(&sample);
             self.runner.append(
                 self.ticket.step,

@@ -4,8 +4,8 @@
 use ripcord_core::analysis::{MetricKind, MetricSpec};
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::{EnvironmentName, ReleaseId};
-use ripcord_engine::{Answer, Failure, Metrics, Question};
-use ripcord_integrations::{Names, SourceError, Sources, fill};
+use ripcord_engine::{Answer, Failure, Memory, Metrics, Question};
+use ripcord_integrations::{Names, Past, SourceError, Sources, fill};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
@@ -13,6 +13,10 @@ use std::time::Instant;
 
 /// How many questions may be open; sources that never answer cannot pile up threads.
 const OPEN_MAX: usize = 64;
+
+/// How many values of the past are asked for: more than a day at the usual rhythm, and fewer than
+/// a server gives at once.
+const REMEMBERED: u64 = 8_000;
 
 /// The sources of one environment.
 pub(crate) struct AskedSources {
@@ -30,6 +34,8 @@ struct Shared {
 struct State {
     open: BTreeSet<Question>,
     answers: Vec<Answer>,
+    recalling: BTreeSet<Question>,
+    memories: Vec<Memory>,
 }
 
 impl AskedSources {
@@ -112,6 +118,28 @@ impl Metrics for AskedSources {
     fn answers(&self) -> Vec<Answer> {
         std::mem::take(&mut self.shared.state().answers)
     }
+
+    fn recall(&self, question: &Question) {
+        let mut state = self.shared.state();
+        let full = state.recalling.len() >= OPEN_MAX;
+        if full || !state.recalling.insert(question.clone()) {
+            return;
+        }
+        drop(state);
+        let names = self.names(&question.release, &question.stable, question.window_ms);
+        let (shared, sources, question) =
+            (Arc::clone(&self.shared), self.sources(), question.clone());
+        thread::spawn(move || {
+            let values = remembered(&sources, &question, &names, shared.now_ms());
+            let mut state = shared.state();
+            state.recalling.remove(&question);
+            state.memories.push(Memory { question, values });
+        });
+    }
+
+    fn memories(&self) -> Vec<Memory> {
+        std::mem::take(&mut self.shared.state().memories)
+    }
 }
 
 fn read(
@@ -122,6 +150,20 @@ fn read(
 ) -> Result<Option<f64>, Failure> {
     let query = fill(&question.query, names).map_err(Failure::definite)?;
     sources.read(&question.source, &query, now_ms).map_err(Failure::transient)
+}
+
+fn remembered(
+    sources: &Sources,
+    question: &Question,
+    names: &Names,
+    now_ms: u64,
+) -> Result<Option<Vec<f64>>, Failure> {
+    let query = fill(&question.query, names).map_err(Failure::definite)?;
+    // A clock before 1970 asks for times of which nothing is known.
+    let end_s = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0);
+    let step_s = question.window_ms.div_ceil(1_000).max(1);
+    let past = Past { end_s, step_s, count: REMEMBERED };
+    sources.history(&question.source, &query, now_ms, past).map_err(Failure::transient)
 }
 
 impl Shared {
