@@ -136,6 +136,11 @@ mod tests {
         let counts = is_canary.windows(100).map(|w| w.iter().filter(|canary| **canary).count());
         let (fewest, most) = counts.fold((100, 0), |(low, high), n| (low.min(n), high.max(n)));
         assert!(fewest >= 8 && most <= 12, "{fewest}..{most}");
+        let whole = is_canary.windows(10_000).step_by(97);
+        assert!(whole.clone().count() > 100);
+        for window in whole {
+            assert_eq!(window.iter().filter(|canary| **canary).count(), 1_000, "exactly a tenth");
+        }
         // Who sends every tenth request gets the same share as everybody.
         let tenth = is_canary.iter().step_by(10).take(1_000).filter(|canary| **canary).count();
         assert_eq!(tenth, 100);

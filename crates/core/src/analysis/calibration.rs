@@ -2,7 +2,7 @@
 //!
 //! Two equal releases side by side are what is needed, and what nobody has while no release goes
 //! out. Instead a release is held against itself of a while ago, stretch by stretch, where a
-//! stretch is as long as its values resemble each other: shared trends, which a canary and stable
+//! stretch is longer than its values resemble each other: shared trends, which a canary and stable
 //! at one moment do not show, only make the differences wider. What few requests are like is not
 //! in them; so they are widened to what they would be if all of the noise came from few requests.
 //! Both errors are on the side of finding nothing. No clock here, and no randomness.
@@ -12,11 +12,15 @@ use super::nats::as_f64;
 use crate::model::Share;
 use crate::model::traffic::WHOLE;
 
+/// How many times as long as values resemble each other a stretch is, so that where one begins
+/// and another ends matters little.
+const STRETCH: usize = 4;
+
 /// Pairs of values of equal releases, from one that was alone, for a canary with this share.
 pub fn of_one(values: &[f64], share: Share) -> Vec<(f64, f64)> {
     let sound = |value: &f64| value.is_finite() && *value >= 0.0;
     let values: Vec<f64> = values.iter().copied().filter(sound).collect();
-    let stretch = gauge::stretch(&values);
+    let stretch = STRETCH * gauge::stretch(&values);
     let widening = widening(share);
     let pairs = values.chunks_exact(2 * stretch).flat_map(|both| {
         let (earlier, later) = both.split_at(stretch);

@@ -173,7 +173,13 @@ impl External {
                 format!("{} of the canary, {} of stable", of(canary), of(stable))
             }
             Evidence::Gauge(gauge) if gauge.can_decide() => {
-                format!("ranked among {} values of equal releases", gauge.blocks())
+                let ranked = format!("ranked among {} values of equal releases", gauge.blocks());
+                match gauge.latest().map(|(new, old)| [new, old].map(explain::plain)) {
+                    Some([new, old]) => {
+                        format!("{new} of the canary at last, {old} of stable, {ranked}")
+                    }
+                    None => ranked,
+                }
             }
             Evidence::Gauge(gauge) => {
                 let advice = gauge.advice().map(|said| format!("; {said}")).unwrap_or_default();

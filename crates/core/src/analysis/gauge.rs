@@ -35,12 +35,14 @@ pub(super) struct Gauge {
     before: Arc<Vec<f64>>,
     ranks: Option<Ranks>,
     advice: Advice,
+    /// What the canary and stable were at last.
+    latest: Option<(f64, f64)>,
 }
 
 impl Gauge {
     pub(super) fn new(higher_is_worse: bool) -> Gauge {
         let (before, advice) = (Arc::default(), Advice::default());
-        Gauge { higher_is_worse, before, ranks: None, advice }
+        Gauge { higher_is_worse, before, ranks: None, advice, latest: None }
     }
 
     /// Learns from two equal releases, as long as nothing was judged. Values that are none are
@@ -61,6 +63,7 @@ impl Gauge {
         if self.ranks.is_none() && self.can_decide() {
             self.ranks = Some(Ranks::new(&self.before));
         }
+        self.latest = Some((canary, stable));
         match &mut self.ranks {
             Some(ranks) => ranks.add(difference),
             None => self.advice.add(canary, stable),
@@ -71,6 +74,11 @@ impl Gauge {
     /// What is told to people while it cannot decide; none when there is nothing to tell.
     pub(super) fn advice(&self) -> Option<String> {
         self.advice.words(self.higher_is_worse)
+    }
+
+    /// What the canary and stable were at last; none before the first reading.
+    pub(super) fn latest(&self) -> Option<(f64, f64)> {
+        self.latest
     }
 
     /// Whether enough is known from before.
