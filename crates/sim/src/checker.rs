@@ -261,7 +261,9 @@ impl Judge<'_> {
         let mut wanted = expected.before.flags.clone();
         let to = self.state.releases.get(&expected.plan.to);
         match (expected.live, expected.plan.intent) {
-            (true, Intent::Deploy) => wanted.extend(to.map(|to| to.flags()).unwrap_or_default()),
+            (true, Intent::Deploy) => {
+                wanted.extend(to.map(super::release::SimRelease::flags).unwrap_or_default());
+            }
             (true, Intent::Rollback) => {
                 let own = |id: &ReleaseId| self.state.flags_before.get(id).cloned();
                 wanted = expected.plan.from.as_ref().and_then(own).unwrap_or(wanted);

@@ -15,7 +15,7 @@ use ripcord_core::model::{Digest, Environment, MigrationVersion, ReleaseId, dige
 use ripcord_core::plan::Intent;
 use ripcord_core::run::{Draft, Event, Receipt, Subject};
 use ripcord_core::schema::MigrationScript;
-use ripcord_engine::{Failure, Flags, Ledger, LedgerError, Result, Ticket, control};
+use ripcord_engine::{Failure, Flags, LedgerError, Result, Ticket, control};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
@@ -179,7 +179,7 @@ impl Controller<'_> {
     fn step(
         &self,
         ticket: &Ticket<'_>,
-        effect: Digest,
+        effect: &Digest,
         source: FlagSource,
         reason: &str,
         wanted: &dyn Fn(&FlagState, &FlagCause) -> Option<Wanted>,
@@ -188,13 +188,13 @@ impl Controller<'_> {
             self.point("revision")?;
             let mut now = self.flag_state()?;
             if !self.protects(Protection::FlagsOnce) {
-                now.done.retain(|done| done.cause.effect != effect);
+                now.done.retain(|done| done.cause.effect != *effect);
             }
             let effect = effect.clone();
             let cause = FlagCause { plan: ticket.plan.clone(), step: ticket.step, effect };
             match wanted(&now, &cause) {
                 Some(wanted) => {
-                    self.revise(&now, wanted, Some(cause), source, reason, "ripcord")?
+                    self.revise(&now, wanted, Some(cause), source, reason, "ripcord")?;
                 }
                 None if !self.protects(Protection::FlagsFollow) => return Ok(Receipt::default()),
                 None => {}
@@ -215,7 +215,7 @@ impl Flags for Controller<'_> {
     }
 
     fn change(&self, change: &FlagChange, ticket: &Ticket<'_>) -> Result<Receipt> {
-        self.step(ticket, digest_of(change), change.source, &change.reason, &|now, cause| {
+        self.step(ticket, &digest_of(change), change.source, &change.reason, &|now, cause| {
             let (from, to) = change.due(now, cause)?;
             let (from, to, found) = self.with(|state| {
                 let parts = |document: &Option<Digest>| state.flags.parts(document.as_ref());
@@ -230,7 +230,7 @@ impl Flags for Controller<'_> {
 
     fn layer(&self, change: &LayerChange, ticket: &Ticket<'_>) -> Result<Receipt> {
         let source = FlagSource::Rollback;
-        self.step(ticket, digest_of(change), source, &change.reason, &|now, cause| {
+        self.step(ticket, &digest_of(change), source, &change.reason, &|now, cause| {
             let parts = self.with(|state| state.flags.parts(now.document.as_ref()));
             Some(Wanted { parts, layers: change.due(now, cause)? })
         })

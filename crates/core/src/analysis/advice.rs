@@ -85,7 +85,9 @@ mod tests {
 
     fn advice(pairs: &[(f64, f64)]) -> Advice {
         let mut advice = Advice::default();
-        pairs.iter().for_each(|(canary, stable)| advice.add(*canary, *stable));
+        for (canary, stable) in pairs {
+            advice.add(*canary, *stable);
+        }
         advice
     }
 

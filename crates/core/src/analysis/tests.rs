@@ -170,9 +170,9 @@ fn an_outage_of_both_is_nobodys_fault() {
     ticks.push(tick(120_000, 500, (50, 15), (950, 285)));
     check(
         &ticks,
-        &expect![[r#"
+        &expect![[r"
             wait: both fail, the canary 30 % and stable 30 % of the last minute's requests, where up to 0.5 % is usual: something that both need is down, or the canary breaks it for both; it goes back as a precaution if that lasts 10 min
-        "#]],
+        "]],
     );
     let said = assess(&errors_only(), &ticks);
     assert!(said.suspect && !said.promotable);

@@ -126,8 +126,8 @@ mod tests {
     use crate::flag::revision::FlagRevision;
     use crate::model::digest_of;
 
-    fn digest(text: &str) -> Option<Digest> {
-        Some(Digest::of_bytes(text.as_bytes()))
+    fn digest(text: &str) -> Digest {
+        Digest::of_bytes(text.as_bytes())
     }
 
     fn cause(effect: &impl Serialize) -> FlagCause {
@@ -137,8 +137,8 @@ mod tests {
     fn change() -> FlagChange {
         FlagChange {
             release: "v2".into(),
-            from: digest("old"),
-            to: digest("new"),
+            from: Some(digest("old")),
+            to: Some(digest("new")),
             undoes: false,
             source: FlagSource::Deploy,
             reason: "v2".into(),
@@ -170,9 +170,12 @@ mod tests {
     #[test]
     fn a_step_that_is_repeated_does_not_undo_what_people_did_since() {
         let (mut state, change) = (FlagState::default(), change());
-        assert_eq!(change.due(&state, &cause(&change)), Some((digest("old"), digest("new"))));
-        revise(&mut state, Some(cause(&change)), |one| one.document = digest("new"));
-        revise(&mut state, None, |one| one.document = digest("old"));
+        assert_eq!(
+            change.due(&state, &cause(&change)),
+            Some((Some(digest("old")), Some(digest("new"))))
+        );
+        revise(&mut state, Some(cause(&change)), |one| one.document = Some(digest("new")));
+        revise(&mut state, None, |one| one.document = Some(digest("old")));
         assert_eq!(change.due(&state, &cause(&change)), None);
         // Another plan is another matter.
         state.plan_begins();
@@ -184,11 +187,11 @@ mod tests {
         let (mut state, change) = (FlagState::default(), change());
         let back = change.reversed();
         assert_eq!(back.due(&state, &cause(&back)), None, "it never happened");
-        revise(&mut state, None, |one| one.document = digest("theirs"));
-        revise(&mut state, Some(cause(&change)), |one| one.document = digest("merged"));
+        revise(&mut state, None, |one| one.document = Some(digest("theirs")));
+        revise(&mut state, Some(cause(&change)), |one| one.document = Some(digest("merged")));
         let due = back.due(&state, &cause(&back));
-        assert_eq!(due, Some((digest("merged"), digest("theirs"))));
-        revise(&mut state, Some(cause(&back)), |one| one.document = digest("theirs"));
+        assert_eq!(due, Some((Some(digest("merged")), Some(digest("theirs")))));
+        revise(&mut state, Some(cause(&back)), |one| one.document = Some(digest("theirs")));
         assert_eq!(back.due(&state, &cause(&back)), None, "once is enough");
     }
 

@@ -216,19 +216,17 @@ pub(super) fn foretold(canary: &Canary, judge: &JudgePolicy, to: &ReleaseId) -> 
         )];
     };
     let (rate, time) = (explain::plain(per_second), explain::time(ms));
-    match known {
-        None => vec![format!(
+    if known.is_none() {
+        return vec![format!(
             "{said}: at {share} and {rate} requests a second in all that is {time}, with less \
              traffic longer"
-        )],
-        Some(_) => {
-            let mut lines = vec![format!(
-                "{said}: at {share} of the {rate} requests a second that come now, in about {time}"
-            )];
-            lines.extend((ms > ms_max).then(|| low(ms_max)));
-            lines
-        }
+        )];
     }
+    let mut lines = vec![format!(
+        "{said}: at {share} of the {rate} requests a second that come now, in about {time}"
+    )];
+    lines.extend((ms > ms_max).then(|| low(ms_max)));
+    lines
 }
 
 /// What is said of too little traffic.

@@ -168,13 +168,14 @@ fn observed(observation: &Observation, step: Option<&Step>) -> Option<(Mark, Str
                 weight(*evidence),
             ),
         ),
-        Observation::Reference { .. } | Observation::Sampled { .. } => return None,
+        // What follows from an alarm is told with the step; that nothing does is told here.
+        Observation::Reference { .. }
+        | Observation::Sampled { .. }
+        | Observation::Alarm { shared: None, .. } => return None,
         Observation::Lapsed => (Mark::Bad, lapsed(step)),
         Observation::WouldGoBack { because } => {
             (Mark::Bad, format!("would go back, but may only look: {because}"))
         }
-        // What follows from an alarm is told with the step; that nothing does is told here.
-        Observation::Alarm { shared: None, .. } => return None,
         Observation::Alarm { by, because, shared: Some(shared) } => {
             (Mark::Bad, format!("{by}: {because}; it is not blamed, since {shared}"))
         }

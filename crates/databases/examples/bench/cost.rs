@@ -58,7 +58,7 @@ pub(crate) fn cost(size: Size) -> Vec<Line> {
 fn measure(case: &Case, size: Size) -> Line {
     let round = |at: usize| {
         // Who comes first changes, so that a warm cache helps both.
-        let theirs_first = (at % 2 == 0).then(|| theirs(case));
+        let theirs_first = at.is_multiple_of(2).then(|| theirs(case));
         let mine = copy("bench_mine");
         let ours = Migrated::ready(&mine, case.script).up();
         drop(mine);

@@ -5,18 +5,23 @@ use crate::{Line, Size, median, timed};
 use ripcord_databases::formats::{Format, read};
 use ripcord_databases::postgres::{Connection, Limits, Scope, snapshot};
 use ripcord_databases::review::{Choice, review};
+use std::time::Duration;
 
 pub(crate) fn reading(size: Size) -> Vec<Line> {
     let mut lines = Vec::new();
     for tables in [size.tables / 10, size.tables] {
         // A second for a thousand.
-        let bar = tables as f64 / 1_000.0;
+        let bar = Duration::from_millis(tables).as_secs_f64();
         let seconds = schema(tables, size.rounds);
         lines.push(fixed(&format!("snapshot of {tables} tables"), seconds, bar));
     }
     let files = size.tables / 10;
     let seconds = scripts(files, size.rounds);
-    lines.push(fixed(&format!("review of {files} files"), seconds, files as f64 / 500.0));
+    lines.push(fixed(
+        &format!("review of {files} files"),
+        seconds,
+        Duration::from_millis(2 * files).as_secs_f64(),
+    ));
     lines
 }
 

@@ -185,7 +185,7 @@ impl<'a> Back<'a> {
                         keeper.position(connection, oid)?;
                     }
                 }
-                Kind::Column if self.loses_values(way, now, of, name) => {
+                Kind::Column if Self::loses_values(way, now, of, name) => {
                     if let Some((oid, column)) = column(connection, of, &object.local)? {
                         gone.entry(oid).or_default().push(column);
                     }
@@ -218,7 +218,7 @@ impl<'a> Back<'a> {
     }
 
     /// Whether the values of a column go without their table.
-    fn loses_values(&self, way: &WayBack, now: &Catalogue, of: &str, name: &Name) -> bool {
+    fn loses_values(way: &WayBack, now: &Catalogue, of: &str, name: &Name) -> bool {
         let table = Name { kind: Kind::Table, name: of.to_owned() };
         let column = now.objects.get(name);
         now.objects.contains_key(&table)

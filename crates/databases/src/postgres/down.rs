@@ -76,14 +76,11 @@ fn script(
     notes: &mut Vec<String>,
 ) -> Option<Script> {
     let own = migration.and_then(|migration| migration.down.as_ref());
-    let (name, text, run) = match own {
-        Some(script) => {
-            (script.path.display().to_string(), script.text.clone(), script.transaction)
-        }
-        None => {
-            let name = format!("the down script of {}", title(applied));
-            (name, applied.run.down.clone()?, Transaction::Whole)
-        }
+    let (name, text, run) = if let Some(script) = own {
+        (script.path.display().to_string(), script.text.clone(), script.transaction)
+    } else {
+        let name = format!("the down script of {}", title(applied));
+        (name, applied.run.down.clone()?, Transaction::Whole)
     };
     let instead = "so the way back is derived from what the run changed";
     match Script::read(&name, &text, run, Division::default()) {

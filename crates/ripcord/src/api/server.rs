@@ -192,7 +192,7 @@ async fn maintenance(
 }
 
 async fn flags(State(shared): State<Shared>, Path(name): Path<String>) -> Response {
-    in_environment(shared, name, Controller::flags).await
+    in_environment(shared, name, |_, environment| Controller::flags(environment)).await
 }
 
 async fn change_flags(

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Deploy a release: plan, show the price, act, watch, and take it back if it is bad
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// The release, such as v3 [default: the newest]
     pub(crate) release: Option<String>,

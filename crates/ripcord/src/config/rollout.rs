@@ -380,12 +380,12 @@ command = ["./queue.sh", "{query}"]
             }
         );
         let failure = config.metric_sources(&|_| Err("it is not there".into())).unwrap_err();
-        expect![[r#"
+        expect![[r"
             error[RC0007]: the source of metrics `orders`: it is not there
                --> ripcord.toml:45:1
                 |
              45 | [metrics.sources.orders]
-                | ^^^^^^^^^^^^^^^^^^^^^^^^"#]]
+                | ^^^^^^^^^^^^^^^^^^^^^^^^"]]
         .assert_eq(&failure.to_string());
     }
 

@@ -78,7 +78,7 @@ impl Controller {
             return Err(Refusal::NoAuthority { domain: Domain::Flags, authority }.into());
         }
         let turns_off = matches!(request.act, Act::Off { .. } | Act::OffRelease { .. });
-        let applied = if turns_off { None } else { Some(self.applied(environment)?) };
+        let applied = if turns_off { None } else { Some(Controller::applied(environment)?) };
         let keeper = &environment.flags.keeper;
         let past = Ledgered { controller: self, environment };
         let proposal = RefCell::new(None);
@@ -113,7 +113,7 @@ impl Controller {
     }
 
     /// The present flags.
-    pub(crate) fn flags(&self, environment: &EnvironmentControl) -> Result<FlagsView, Failure> {
+    pub(crate) fn flags(environment: &EnvironmentControl) -> Result<FlagsView, Failure> {
         let keeper = &environment.flags.keeper;
         let state = keeper.now()?;
         Ok(FlagsView {
@@ -168,7 +168,7 @@ impl Controller {
 
     /// At the start: what the ledger says is served, and what was served before there were
     /// revisions is the first of them.
-    pub(crate) fn take_up_flags(&self, environment: &EnvironmentControl) -> Result<(), Failure> {
+    pub(crate) fn take_up_flags(environment: &EnvironmentControl) -> Result<(), Failure> {
         if environment.settings().authority.of(Domain::Flags) != Authority::Act {
             return Ok(());
         }
@@ -176,10 +176,7 @@ impl Controller {
         environment.flags.keeper.follow().map(drop)
     }
 
-    fn applied(
-        &self,
-        environment: &EnvironmentControl,
-    ) -> Result<BTreeSet<MigrationVersion>, Failure> {
+    fn applied(environment: &EnvironmentControl) -> Result<BTreeSet<MigrationVersion>, Failure> {
         let Some(database) = environment.world().database else { return Ok(BTreeSet::new()) };
         let state = database
             .observe()

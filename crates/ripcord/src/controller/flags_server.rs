@@ -57,9 +57,10 @@ impl Controller {
     ) -> Result<(), EngineFailure> {
         let unit = flags_unit(environment);
         let Some(spec) = self.flags_server_spec(environment) else {
-            return match unit.is_running() {
-                true => unit.stop().map_err(EngineFailure::transient),
-                false => Ok(()),
+            return if unit.is_running() {
+                unit.stop().map_err(EngineFailure::transient)
+            } else {
+                Ok(())
             };
         };
         let launcher = [self.program.clone(), "instance".into()];

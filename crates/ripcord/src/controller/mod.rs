@@ -131,7 +131,7 @@ impl Controller {
             problems: Mutex::new(BTreeMap::new()),
         });
         for environment in controller.environments.values() {
-            controller.take_up_flags(environment)?;
+            Controller::take_up_flags(environment)?;
             controller.start_proxy(environment)?;
             controller.start_flags_server(environment)?;
         }

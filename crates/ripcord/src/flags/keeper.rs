@@ -136,8 +136,8 @@ impl FlagKeeper {
         let entry = self.ledger.append(Draft { subject, by: revise.by.clone(), event })?;
         seen.sequence = entry.sequence;
         seen.state.take(&revision);
-        self.fence.pass(self.ledger.fence()).map_err(unserved)?;
-        staged.put_in_force().map_err(|error| unserved(Trouble::transient(error)))?;
+        self.fence.pass(self.ledger.fence()).map_err(|error| unserved(&error))?;
+        staged.put_in_force().map_err(|error| unserved(&Trouble::transient(error)))?;
         Ok(Some(revision))
     }
 
@@ -156,9 +156,9 @@ impl FlagKeeper {
             return Ok(false);
         }
         let text = self.text(seen.state.in_force.as_ref())?;
-        self.fence.pass(self.ledger.fence()).map_err(unserved)?;
+        self.fence.pass(self.ledger.fence()).map_err(|error| unserved(&error))?;
         let staged = self.stage(seen.state.in_force.as_ref().map(|_| text.as_str()))?;
-        staged.put_in_force().map_err(|error| unserved(Trouble::transient(error)))?;
+        staged.put_in_force().map_err(|error| unserved(&Trouble::transient(error)))?;
         Ok(true)
     }
 
@@ -184,7 +184,7 @@ impl FlagKeeper {
         match fs::read(self.layout.flags()) {
             Ok(bytes) => Ok(Some(Digest::of_bytes(&bytes))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(unserved(Trouble::transient(error))),
+            Err(error) => Err(unserved(&Trouble::transient(error))),
         }
     }
 
@@ -263,7 +263,7 @@ pub(crate) fn invalid(error: impl std::fmt::Display) -> Failure {
 }
 
 /// The ledger has the revision, and the file does not follow yet.
-fn unserved(error: Trouble) -> Failure {
+fn unserved(error: &Trouble) -> Failure {
     Failure::new(Code::StoreUnusable, format!("the flags in force cannot be replaced: {error}"))
         .hint("the revision stands in the ledger; it is put in force as soon as that works again")
 }

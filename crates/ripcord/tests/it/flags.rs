@@ -112,7 +112,6 @@ fn off_is_at_once_and_survives() {
     let began = Instant::now();
     flags(&site, &["off", "--release", &release, "--reason", "money at stake"]).expect(0);
     let took = began.elapsed();
-    eprintln!("off within {took:?}, the start of the command included");
     assert!(took < OFF_LONGEST, "{took:?}");
     let found = served(&site);
     assert_eq!(found["flags"]["checkout"]["defaultVariant"], "off");
@@ -246,7 +245,7 @@ fn killed_between_the_layer_and_traffic() {
         });
         site.kill_controller();
         site.serve();
-        site.until("the rollback is over", Duration::from_secs(60), |site| {
+        site.until("the rollback is over", Duration::from_mins(1), |site| {
             let status = site.status();
             status["operation"].is_null() && status["live"] == "v1"
         });

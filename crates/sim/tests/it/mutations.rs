@@ -68,7 +68,10 @@ fn first_violation(off: Option<Protection>) -> (u32, Option<String>) {
 /// The promise that is broken without a protection.
 fn guards(protection: Protection) -> &'static str {
     match protection {
-        Protection::MarkerInTransaction | Protection::Tombstone | Protection::IntentFirst => "I3",
+        Protection::MarkerInTransaction
+        | Protection::Tombstone
+        | Protection::IntentFirst
+        | Protection::FlagsFollow => "I3",
         Protection::FenceChecked => "I7",
         Protection::Adoption => "I5",
         Protection::LedgerSynced => "I4",
@@ -76,7 +79,6 @@ fn guards(protection: Protection) -> &'static str {
         Protection::Drain | Protection::Limits => "I2",
         Protection::Keep => "I8",
         Protection::FlagsOnce | Protection::FlagsMerged => "I10",
-        Protection::FlagsFollow => "I3",
         Protection::LeaseLapses | Protection::Renewal | Protection::BackAtOnce => "I9",
     }
 }

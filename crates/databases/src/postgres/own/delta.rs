@@ -115,11 +115,6 @@ impl Delta {
         self.laid(now, |one| (&one.after, &one.before))
     }
 
-    /// What `now` would be with the run made again, and what was changed meanwhile.
-    pub(crate) fn laid_on(&self, now: &Catalogue) -> (Catalogue, Vec<Drift>) {
-        self.laid(now, |one| (&one.before, &one.after))
-    }
-
     fn laid<'a>(
         &'a self,
         now: &Catalogue,

@@ -4,7 +4,7 @@
 use super::place::{Place, Side, Spot, finds, value};
 use super::rows::numbered;
 use super::{ABOUT, same};
-use crate::postgres::connection::Connection;
+use crate::postgres::connection::{Connection, Row};
 use crate::postgres::outcome::Conflict;
 use crate::postgres::own::KeptColumn;
 use crate::postgres::trouble::PostgresError;
@@ -386,14 +386,11 @@ fn unreferred(connection: &mut Connection, table: &str) -> Result<String, Postgr
          WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = {}::pg_catalog.regclass",
         literal(table)
     );
-    let mut conditions = String::new();
-    for row in connection.rows(ABOUT, &sql)? {
-        if let [Some(child), Some(equal)] = &row[..] {
-            // A row that refers to itself does not stand in its own way.
-            let other = if child == table { " AND r.ctid <> t.ctid" } else { "" };
-            conditions
-                .push_str(&format!(" AND NOT EXISTS (SELECT FROM {child} r WHERE {equal}{other})"));
-        }
-    }
-    Ok(conditions)
+    let condition = |row: &Row| {
+        let [Some(child), Some(equal)] = &row[..] else { return String::new() };
+        // A row that refers to itself does not stand in its own way.
+        let other = if child == table { " AND r.ctid <> t.ctid" } else { "" };
+        format!(" AND NOT EXISTS (SELECT FROM {child} r WHERE {equal}{other})")
+    };
+    Ok(connection.rows(ABOUT, &sql)?.iter().map(condition).collect())
 }

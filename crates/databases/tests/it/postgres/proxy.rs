@@ -78,7 +78,7 @@ fn serve(client: &TcpStream, server: &TcpStream, state: &State) {
     std::thread::scope(|scope| {
         let back = scope.spawn(|| pump(server, client, &mute));
         let (mut from, mut to) = (client, server);
-        let mut buffer = [0; 65536];
+        let mut buffer = vec![0; 65536];
         while let Ok(read) = from.read(&mut buffer) {
             let sent = &buffer[..read];
             let commits = sent.ends_with(COMMIT);
@@ -107,7 +107,7 @@ fn serve(client: &TcpStream, server: &TcpStream, state: &State) {
 }
 
 fn pump(mut from: &TcpStream, mut to: &TcpStream, mute: &AtomicBool) {
-    let mut buffer = [0; 65536];
+    let mut buffer = vec![0; 65536];
     while let Ok(read) = from.read(&mut buffer) {
         if mute.load(Ordering::SeqCst) {
             return;

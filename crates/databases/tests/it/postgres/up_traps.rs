@@ -154,7 +154,8 @@ fn what_fails_at_the_end() {
 /// Rows that come with the script stay as they are written, empty fields at the end of a line too.
 #[test]
 fn many_statements_share_what_they_are_noted_in() {
-    let inserts: String = (0..200).map(|i| format!("INSERT INTO t VALUES ({i});\n")).collect();
+    let insert = |i: u32| format!("INSERT INTO t VALUES ({i});\n");
+    let inserts = (0..200).map(insert).collect::<Vec<_>>().concat();
     let twin = twin("CREATE TABLE t (id int PRIMARY KEY)", &inserts);
     assert_eq!(twin.store("changes", "public.t").len(), 200);
 }

@@ -26,13 +26,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         0 => Ok(String::new()),
         _ => client.flag_document(&environment, number),
     };
-    let (old, new) = match &args.with {
-        Some(other) => (now.in_force, client.flags(other)?.in_force),
-        None => {
-            let to = args.to.unwrap_or(now.state.revision);
-            let from = args.from.unwrap_or(to.saturating_sub(1));
-            (revision(from)?, revision(to)?)
-        }
+    let (old, new) = if let Some(other) = &args.with {
+        (now.in_force, client.flags(other)?.in_force)
+    } else {
+        let to = args.to.unwrap_or(now.state.revision);
+        let from = args.from.unwrap_or(to.saturating_sub(1));
+        (revision(from)?, revision(to)?)
     };
     let read = |text: &str| if text.is_empty() { Ok(Parts::new()) } else { parts(text) };
     let lines = words::differences(&read(&old)?, &read(&new)?);
@@ -42,7 +41,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         terminal::say("no difference");
     }
     if !context.json {
-        lines.iter().for_each(|line| terminal::print(line));
+        for line in &lines {
+            terminal::print(line);
+        }
     }
     Ok(())
 }

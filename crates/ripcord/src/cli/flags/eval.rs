@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let set = FlagSet::parse(&text)
         .map_err(|error| Failure::new(Code::FlagsInvalid, error.to_string()))?;
     let found = set.evaluate(&args.flag, &attributes);
-    let error = found.error.as_ref().map(|error| error.code());
+    let error = found.error.as_ref().map(ripcord_flags::EvaluationError::code);
     if context.json {
         let value = found.value.and_then(|value| serde_json::from_str::<Value>(value).ok());
         let shown = json!({

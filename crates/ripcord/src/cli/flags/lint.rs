@@ -32,7 +32,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         terminal::print(&json!({ "flags": set.len(), "problems": problems }).to_string());
         return Ok(());
     }
-    problems.iter().for_each(|problem| terminal::print(problem));
+    for problem in &problems {
+        terminal::print(problem);
+    }
     terminal::say(&format!("{} flags, {} problems", set.len(), problems.len()));
     Ok(())
 }

@@ -25,7 +25,7 @@ use crate::cli::context::Context;
 use crate::failure::Failure;
 use clap::Subcommand;
 
-/// Serve feature flags to clients of OpenFeature, and change them
+/// Serve feature flags to clients of `OpenFeature`, and change them
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]

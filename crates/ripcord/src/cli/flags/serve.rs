@@ -11,7 +11,7 @@ use ripcord_ofrep::{Limits, OfrepError, Options};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Serve a flags document to clients of OpenFeature (OFREP 0.3.0), until it is stopped
+/// Serve a flags document to clients of `OpenFeature` (OFREP 0.3.0), until it is stopped
 ///
 /// A change of the file is served within milliseconds and told to open pages. A document that
 /// cannot be used changes nothing: the last good one is served on, over a restart, too. It needs

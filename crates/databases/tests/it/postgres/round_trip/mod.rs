@@ -40,7 +40,7 @@ fn rounds(shop: &mut Shop, step: &Step, ways: &[Way]) -> Vec<(Way, String)> {
     let after = State::of(&twin);
     let mut up = false;
     for way in ways {
-        let mut round = || {
+        let round = || {
             if !up {
                 shop.up(step, *way).map_err(|error| format!("up: {error}"))?;
                 let same = after.same(&State::of(shop));

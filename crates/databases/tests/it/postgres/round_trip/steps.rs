@@ -242,8 +242,8 @@ pub(super) const STEPS: &[Step] = &[
     ),
     step(
         "drop column settings.Weird Name",
-        r####"ALTER TABLE settings DROP COLUMN "Weird Name""####,
-        r####"ALTER TABLE settings ADD COLUMN "Weird Name" int"####,
+        r#"ALTER TABLE settings DROP COLUMN "Weird Name""#,
+        r#"ALTER TABLE settings ADD COLUMN "Weird Name" int"#,
     ),
     step(
         "drop column logs.level",
@@ -414,7 +414,7 @@ pub(super) const STEPS: &[Step] = &[
     ),
     step(
         "collation",
-        r####"ALTER TABLE nodes ALTER COLUMN label TYPE text COLLATE "C""####,
+        r#"ALTER TABLE nodes ALTER COLUMN label TYPE text COLLATE "C""#,
         "ALTER TABLE nodes ALTER COLUMN label TYPE text",
     ),
     step(
@@ -743,11 +743,11 @@ pub(super) const STEPS: &[Step] = &[
     ),
     step(
         "copy",
-        r####"COPY settings (key, value) FROM stdin;
+        r"COPY settings (key, value) FROM stdin;
 x	y
 z	\N
 \.
-"####,
+",
         "DELETE FROM settings WHERE key IN ('x', 'z')",
     ),
     step(
@@ -782,7 +782,7 @@ z	\N
     ),
     step(
         "update json and bytes",
-        r####"UPDATE products SET meta = '{"b": 1}', photo = '\x00', weight = 'NaN'"####,
+        r#"UPDATE products SET meta = '{"b": 1}', photo = '\x00', weight = 'NaN'"#,
         "SELECT 1",
     ),
     step(
