@@ -1,3 +1,5 @@
+//! Exports of other services, and what users get from them afterwards.
+
 use super::*;
 use crate::{Context, FlagSet};
 

@@ -1,3 +1,5 @@
+//! How migrations stand, case by case.
+
 use super::*;
 use crate::formats::{Script, Transaction};
 use std::path::PathBuf;
