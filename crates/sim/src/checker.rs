@@ -5,6 +5,7 @@ use crate::catalogue::Columns;
 use crate::flags::OFF;
 use crate::fleet::Life;
 use crate::lab::Rest;
+use crate::release::{SimRelease, is_own_flag};
 use crate::state::{Golden, State};
 use ripcord_core::model::{Digest, ReleaseId, Requests};
 use ripcord_core::plan::{Effect, Intent, Plan, ResourceState};
@@ -262,7 +263,15 @@ impl Judge<'_> {
         let to = self.state.releases.get(&expected.plan.to);
         match (expected.live, expected.plan.intent) {
             (true, Intent::Deploy) => {
-                wanted.extend(to.map(super::release::SimRelease::flags).unwrap_or_default());
+                wanted.extend(to.map(SimRelease::flags).unwrap_or_default());
+                // What a rollback turned off of another release stays off until that one is
+                // deployed again.
+                let own = to.map(SimRelease::own_flag);
+                let off = |(key, value): &(&String, &String)| {
+                    is_own_flag(key) && *value == OFF && Some(*key) != own.as_ref()
+                };
+                let still = expected.before.flags.iter().filter(off);
+                wanted.extend(still.map(|(key, value)| (key.clone(), value.clone())));
             }
             (true, Intent::Rollback) => {
                 let own = |id: &ReleaseId| self.state.flags_before.get(id).cloned();

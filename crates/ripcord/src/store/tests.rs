@@ -396,12 +396,12 @@ fn what_else_cannot_be_frozen() {
     let world = World::new();
     world.write("flags.json", "{}");
     world.refused(&expect![[r#"
-        error[RC0107]: DIR/project/flags.json: it is not of flagd's form: missing field `flags` at line 1 column 2
-          --> DIR/project/flags.json:1:2
+        error[RC0107]: DIR/project/flags.json: the document has no member `flags`
+          --> DIR/project/flags.json:1:1
            |
          1 | {}
-           |  ^
-        hint: the format is flagd's: { "flags": { "NAME": { "state": ... } } }"#]]);
+           | ^^
+        hint: the format is flagd's: { "flags": { "NAME": { "state": ..., "variants": ... } } }"#]]);
 
     let world = World::new();
     world.write("migrations/001_second.up.sql", "SELECT 1;");
