@@ -5,7 +5,7 @@ use crate::catalogue::Columns;
 use crate::flags::OFF;
 use crate::fleet::Life;
 use crate::lab::Rest;
-use crate::release::{SimRelease, is_own_flag};
+use crate::release::SimRelease;
 use crate::state::{Golden, State};
 use ripcord_core::model::{Digest, ReleaseId, Requests};
 use ripcord_core::plan::{Effect, Intent, Plan, ResourceState};
@@ -261,21 +261,32 @@ impl Judge<'_> {
         let flags = &self.state.flags;
         let mut wanted = expected.before.flags.clone();
         let to = self.state.releases.get(&expected.plan.to);
+        let to_left = Some(expected.plan.to.clone());
         match (expected.live, expected.plan.intent) {
             (true, Intent::Deploy) => {
                 wanted.extend(to.map(SimRelease::flags).unwrap_or_default());
                 // What a rollback turned off of another release stays off until that one is
                 // deployed again.
-                let own = to.map(SimRelease::own_flag);
-                let off = |(key, value): &(&String, &String)| {
-                    is_own_flag(key) && *value == OFF && Some(*key) != own.as_ref()
-                };
-                let still = expected.before.flags.iter().filter(off);
-                wanted.extend(still.map(|(key, value)| (key.clone(), value.clone())));
+                let last = self.state.book.entries.iter().rev().find_map(|entry| {
+                    let Event::FlagsRevised { revision } = &entry.event else { return None };
+                    Some(&revision.layers)
+                });
+                let others = last.into_iter().flatten().filter(|(id, _)| **id != expected.plan.to);
+                for key in others.flat_map(|(_, layer)| &layer.flags) {
+                    if let Some(value) = wanted.get_mut(key) {
+                        OFF.clone_into(value);
+                    }
+                }
             }
             (true, Intent::Rollback) => {
-                let own = |id: &ReleaseId| self.state.flags_before.get(id).cloned();
-                wanted = expected.plan.from.as_ref().and_then(own).unwrap_or(wanted);
+                // As they were before the release came that took the target's place.
+                let next = self.state.book.entries.iter().rev().find_map(|entry| {
+                    let Event::PlanStarted { plan } = &entry.event else { return None };
+                    let left = plan.intent == Intent::Deploy && plan.from == to_left;
+                    left.then(|| plan.to.clone())
+                });
+                let before = next.and_then(|id| self.state.flags_before.get(&id).cloned());
+                wanted = before.unwrap_or(wanted);
             }
             (false, _) => {}
         }
@@ -286,7 +297,10 @@ impl Judge<'_> {
                 wanted.insert(key.clone(), OFF.to_owned());
             }
         }
-        self.same("I3", "what flags are served", &found, &wanted);
+        if flags.is_told() {
+            self.same("I3", "what flags are served", &found, &wanted);
+        }
+        let flags = &self.state.flags;
         let said = flags.said.clone();
         if flags.file != said {
             self.broken("I3", format!("served is {:?}, the ledger says {said:?}", flags.file));

@@ -49,9 +49,16 @@ pub(crate) struct FlagStore {
     pub(crate) turned_off: BTreeSet<String>,
     /// What clients saw that they never may.
     pub(crate) wrong: Vec<String>,
+    /// Whether many plans in a row make what is expected of each flag too much to tell here.
+    loose: bool,
 }
 
 impl FlagStore {
+    /// Whether each flag has one expected value.
+    pub(crate) fn is_told(&self) -> bool {
+        !self.loose
+    }
+
     /// What clients see.
     pub(crate) fn served(&self) -> Served {
         let parts = self.file.as_ref().and_then(|digest| self.documents.get(digest));
@@ -78,6 +85,21 @@ impl FlagStore {
 struct Wanted {
     parts: Parts,
     layers: BTreeMap<ReleaseId, OffLayer>,
+}
+
+impl State {
+    /// One of many plans in a row comes. What somebody turned off that is off by the release in
+    /// service as well is from now on off because of that: the next release may want it on. That
+    /// the served flags are those of the ledger, and that none is on that must not be, is judged
+    /// all the same.
+    pub fn expect_flags_loosely(&mut self) {
+        self.flags.loose = true;
+        let Some(live) = self.proxy.live.split.only().and_then(|id| self.releases.get(id)) else {
+            return;
+        };
+        let flags = live.flags();
+        self.flags.turned_off.retain(|key| flags.get(key).is_some_and(|value| value != OFF));
+    }
 }
 
 impl Controller<'_> {
@@ -345,7 +367,12 @@ impl Controller<'_> {
                 .iter()
                 .map(|(release, before, after)| Leaving { release, before, after })
                 .collect();
+            let needs = state.releases.values().flat_map(|one| &one.document.flags.wishes);
+            let needs: BTreeMap<String, MigrationVersion> = needs
+                .filter_map(|(key, wish)| Some((key.clone(), wish.requires_schema?)))
+                .collect();
             let rollback = RollbackFlags {
+                needs: &needs,
                 target: &target.document,
                 left: &leaving,
                 undone: &undone.iter().map(|script| script.migration.version).collect(),

@@ -67,14 +67,6 @@ impl Behaviour {
     }
 }
 
-/// How the flags begin that came with a release.
-const OWN: &str = "of-";
-
-/// Whether a flag came with some release.
-pub(crate) fn is_own_flag(key: &str) -> bool {
-    key.starts_with(OWN)
-}
-
 impl SimRelease {
     /// A release that brings these migrations after those of its parent.
     pub fn new(id: &str, parent: Option<&SimRelease>, ups: &[&str], traits: Behaviour) -> Self {
@@ -94,7 +86,7 @@ impl SimRelease {
         let toggled = flags.get(TOGGLE).is_some_and(|value| value == OFF);
         flags.insert(TOGGLE.to_owned(), if toggled { "on" } else { OFF }.to_owned());
         flags.insert(THEME.to_owned(), id.to_owned());
-        flags.insert(format!("{OWN}{id}"), "on".to_owned());
+        flags.insert(format!("of-{id}"), "on".to_owned());
         let mut release =
             SimRelease { document: document(id, &scripts), scripts, columns, flags, traits };
         let newest = release.scripts.last().map(|script| script.migration.version);
@@ -106,7 +98,7 @@ impl SimRelease {
 
     /// The flag that came with it.
     pub(crate) fn own_flag(&self) -> String {
-        format!("{OWN}{}", self.id())
+        format!("of-{}", self.id())
     }
 
     /// Its own flag and the migration that it needs.

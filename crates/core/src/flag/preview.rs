@@ -82,6 +82,8 @@ pub struct RollbackFlags<'a> {
     pub left: &'a [Leaving<'a>],
     /// The migrations that are taken back.
     pub undone: &'a BTreeSet<MigrationVersion>,
+    /// What each flag needs by the word of any release, those that never served included.
+    pub needs: &'a BTreeMap<String, MigrationVersion>,
     /// What there is.
     pub now: &'a Parts,
     /// The present revision.
@@ -213,6 +215,13 @@ fn layer(rollback: &RollbackFlags<'_>, id: &ReleaseId) -> Option<LayerChange> {
             }
         }
     }
+    for (key, version) in rollback.needs {
+        let is_there = rollback.now.contains_key(&Part::Flag(key.clone()));
+        if is_there && rollback.undone.contains(version) {
+            off.flags.insert(key.clone());
+            off.requires.insert(key.clone(), *version);
+        }
+    }
     if let Some(there) = rollback.state.layers.get(id) {
         if off.flags.is_subset(&there.flags) {
             // Somebody was faster, and theirs is the reason that counts.
@@ -324,6 +333,7 @@ mod tests {
         let leaving = [Leaving { release: &left, before: &before, after: &after }];
         let undone = BTreeSet::from([MigrationVersion(2)]);
         let rollback = RollbackFlags {
+            needs: &BTreeMap::new(),
             target: &target,
             left: &leaving,
             undone: &undone,

@@ -6,8 +6,9 @@ use crate::controller::environment::EnvironmentControl;
 use crate::failure::Failure;
 use crate::flags::put;
 use ripcord_core::flag::{Clash, DeployFlags, FlagPreview, Leaving, Parts, RollbackFlags};
-use ripcord_core::model::{Digest, Environment, Release, ReleaseId};
+use ripcord_core::model::{Digest, Environment, MigrationVersion, Release, ReleaseId};
 use ripcord_core::schema::MigrationScript;
+use std::collections::BTreeMap;
 
 impl Controller {
     /// What a deploy does to flags.
@@ -51,7 +52,12 @@ impl Controller {
             .iter()
             .map(|one| Leaving { release: &one.release, before: &one.before, after: &one.after })
             .collect();
+        let known = self.registry.all();
+        let wishes = known.iter().flat_map(|release| &release.flags.wishes);
+        let needs: BTreeMap<String, MigrationVersion> =
+            wishes.filter_map(|(key, wish)| Some((key.clone(), wish.requires_schema?))).collect();
         let rollback = RollbackFlags {
+            needs: &needs,
             target,
             left: &leaving,
             undone: &undone.iter().map(|script| script.migration.version).collect(),

@@ -72,6 +72,7 @@ fn storm(seed: u64) -> (u32, u32) {
                 Wish::Deploy { release: id.as_str().into(), retry: prng.below(2) == 0 }
             }
         };
+        sim.with(ripcord_sim::State::expect_flags_loosely);
         let before = sim.with(|state| state.fingerprint());
         match sim.start_controller().begin(&wish, "ann") {
             Ok(_) => {}
