@@ -246,6 +246,7 @@ impl Reader {
             TransactionWord::Savepoint
                 if !parsed.text.to_ascii_lowercase().starts_with("rollback") =>
             {
+                self.open.get_or_insert((at, false));
                 Ok(true)
             }
             _ => Err("what is rolled back or prepared by the script itself cannot be followed; \
