@@ -26,6 +26,11 @@ const LOCK_WORK: i64 = 0x0052_4950_574f_524b;
 /// How long to wait until a session that was ended is gone.
 const END_MAX: Duration = Duration::from_secs(10);
 
+/// What was committed must be there after a crash of the server, whatever its own setting: the
+/// triggers that watch a run, the marks, what is kept.
+const DURABLE: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
+                       WHERE pg_catalog.current_setting('synchronous_commit') = 'off'";
+
 const ABOUT: &str = "lock";
 
 impl Session {
@@ -138,6 +143,7 @@ fn guard(address: &str, limits: &Limits, fence: Option<i64>) -> Result<Connectio
         "SET idle_in_transaction_session_timeout = 0; SET tcp_keepalives_idle = 5; \
          SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3",
     )?;
+    guard.run(ABOUT, DURABLE)?;
     let began = Instant::now();
     let mut pause = Duration::from_millis(10);
     let take = format!("SELECT pg_catalog.pg_try_advisory_lock({LOCK_WORK})::text");
@@ -166,7 +172,9 @@ fn still_mine(guard: &mut Connection, fence: i64) -> Result<(), PostgresError> {
 }
 
 fn work(address: &str, fence: i64, limits: &Limits) -> Result<Connection, PostgresError> {
-    Connection::open_as_user(address, &format!("work/{fence}"), limits)
+    let mut work = Connection::open_as_user(address, &format!("work/{fence}"), limits)?;
+    work.run(ABOUT, DURABLE)?;
+    Ok(work)
 }
 
 /// Who holds the lock, in words.
