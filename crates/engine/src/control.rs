@@ -11,6 +11,7 @@ use ripcord_core::model::{
 use ripcord_core::plan::{self, Effect, Plan, Refusal, Undo};
 use ripcord_core::run::{Draft, Entry, Event, History, Progress, Subject, cannot_jump, replay};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Why an environment cannot be observed.
@@ -181,7 +182,7 @@ pub fn start(
     if !notes.is_empty() {
         return Err(Refusal::Unsound(notes.iter().map(ToString::to_string).collect()).into());
     }
-    let event = Event::PlanStarted { plan: Box::new(plan.clone()) };
+    let event = Event::PlanStarted { plan: Arc::new(plan.clone()) };
     ledger.append(Draft { subject: whole(plan), by: by.to_owned(), event })?;
     Ok(())
 }
@@ -218,7 +219,7 @@ pub fn running_plan(
     let mut running: Option<Plan> = None;
     for entry in ledger.entries(environment, 0)? {
         match (entry.event, entry.subject) {
-            (Event::PlanStarted { plan }, _) => running = Some(*plan),
+            (Event::PlanStarted { plan }, _) => running = Some(Arc::unwrap_or_clone(plan)),
             (Event::Finished { .. }, Subject::Plan { plan: over, .. }) => {
                 running = running.filter(|plan| plan.id != over);
             }

@@ -8,6 +8,7 @@ use ripcord_core::model::{Digest, EnvironmentName, Fence, ReleaseId};
 use ripcord_core::plan::{Intent, Plan};
 use ripcord_core::run::{Draft, Entry, Event, Subject};
 use ripcord_engine::{Ledger, LedgerError};
+use std::sync::Arc;
 
 /// How many entries fit into the reserve.
 const RESERVE: u32 = 64;
@@ -25,7 +26,7 @@ pub(crate) struct Book {
     pub(crate) full: bool,
     pub(crate) reserve_used: u32,
     /// The plan that the entries at the end are about.
-    plan: Option<Box<Plan>>,
+    plan: Option<Arc<Plan>>,
     /// Whether that plan goes back.
     turned_back: bool,
 }

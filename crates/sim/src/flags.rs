@@ -66,6 +66,14 @@ impl FlagStore {
         parts.into_iter().flatten().filter_map(flag).collect()
     }
 
+    /// Whether clients see a flag that is not off. Asked at every tick.
+    fn is_on(&self, key: &str) -> bool {
+        let parts = self.file.as_ref().and_then(|digest| self.documents.get(digest));
+        parts.is_some_and(|parts| {
+            parts.iter().any(|(part, value)| part.flag() == Some(key) && value != OFF)
+        })
+    }
+
     /// Keeps a document and names it.
     pub(crate) fn put(&mut self, parts: &Parts) -> Option<Digest> {
         let lines: Vec<String> =
@@ -292,8 +300,7 @@ fn rendered(wanted: &Wanted) -> Parts {
 impl State {
     /// What clients must never see.
     pub(crate) fn tick_flags(&mut self) {
-        let served = self.flags.served();
-        let on = |key: &str| served.get(key).is_some_and(|value| value != OFF);
+        let on = |key: &str| self.flags.is_on(key);
         let mut wrong = Vec::new();
         for key in self.flags.turned_off.iter().filter(|key| on(key)) {
             wrong.push(format!("{key} is on again, which somebody had turned off"));
@@ -303,7 +310,7 @@ impl State {
             let has = |version: MigrationVersion| {
                 self.store.applied.iter().any(|one| one.migration.version == version)
             };
-            if on(&key) && !has(version) {
+            if !has(version) && on(key) {
                 wrong.push(format!("{key} is on without migration {version}"));
             }
         }

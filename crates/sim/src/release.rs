@@ -102,10 +102,10 @@ impl SimRelease {
     }
 
     /// Its own flag and the migration that it needs.
-    pub(crate) fn grounded(&self) -> Option<(String, MigrationVersion)> {
-        let key = self.own_flag();
-        let version = self.document.flags.wishes.get(&key)?.requires_schema?;
-        Some((key, version))
+    pub(crate) fn grounded(&self) -> Option<(&str, MigrationVersion)> {
+        let own = |key: &str| key.strip_prefix("of-") == Some(self.document.id.as_str());
+        let (key, wish) = self.document.flags.wishes.iter().find(|(key, _)| own(key))?;
+        Some((key, wish.requires_schema?))
     }
 
     /// What it wants flags to be.

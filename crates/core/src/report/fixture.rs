@@ -8,6 +8,7 @@ use crate::plan::{DeployRequest, Effect, Plan, deploy};
 use crate::run::event::{Event, FailureKind, Observation};
 use crate::run::{Draft, Entry, Receipt, Subject};
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// `v2` over `v1`, with two shares and a comparison under each.
 pub(super) fn plan() -> Plan {
@@ -73,7 +74,7 @@ pub(super) fn events(ticks: &[Tick]) -> (StepId, Vec<(StepId, Event)>) {
 
 /// The journal of a plan that begins and in which this happens.
 pub(super) fn entries(plan: &Plan, events: Vec<(StepId, Event)>) -> Vec<Entry> {
-    let started = Event::PlanStarted { plan: Box::new(plan.clone()) };
+    let started = Event::PlanStarted { plan: Arc::new(plan.clone()) };
     let all = std::iter::once((0, started)).chain(events);
     let draft = |(step, event)| {
         let (environment, plan) = (plan.environment.clone(), plan.id.clone());

@@ -9,6 +9,7 @@ use crate::plan::Plan;
 use crate::schema::Counted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A fact of the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub enum Event {
     /// A plan begins; from here on its environment has its next generation.
     PlanStarted {
         /// The whole plan.
-        plan: Box<Plan>,
+        plan: Arc<Plan>,
     },
     /// An attempt at a step begins. Without a word after it, the step is in doubt.
     Started,

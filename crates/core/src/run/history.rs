@@ -185,6 +185,7 @@ mod tests {
     use crate::model::Fence;
     use crate::plan::fixture::{deploy_plan, rollback_plan};
     use crate::run::event::TurnReason;
+    use std::sync::Arc;
 
     /// A ledger of plans that began and ended.
     #[derive(Default)]
@@ -214,7 +215,7 @@ mod tests {
             plan.to = to.into();
             plan.based_on = self.history().generation;
             plan.id = plan.computed_id();
-            self.write(&plan, Event::PlanStarted { plan: Box::new(plan.clone()) });
+            self.write(&plan, Event::PlanStarted { plan: Arc::new(plan.clone()) });
             if let Some(outcome) = outcome {
                 self.write(&plan, Event::Finished { outcome });
             }

@@ -101,6 +101,7 @@ mod tests {
     use crate::plan::fixture::{deploy_plan, preview};
     use crate::run::event::{Event, Observation, Receipt};
     use crate::schema::Direction;
+    use std::sync::Arc;
 
     fn plan() -> Plan {
         deploy_plan(Some(&preview(Direction::Up, false, 0))).1
@@ -108,7 +109,7 @@ mod tests {
 
     fn after(plan: &Plan, events: &[(StepId, Event)]) -> Progress {
         let mut progress = Progress::default();
-        let started = Event::PlanStarted { plan: Box::new(plan.clone()) };
+        let started = Event::PlanStarted { plan: Arc::new(plan.clone()) };
         progress.take(0, &started).unwrap();
         for (step, event) in events {
             progress.take(*step, event).unwrap_or_else(|why| panic!("{event:?}: {why}"));

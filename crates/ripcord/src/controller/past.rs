@@ -69,6 +69,7 @@ mod tests {
     use ripcord_engine::control;
     use ripcord_ledger::{OpenOptions, SqliteLedger};
     use std::path::Path;
+    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     /// Long enough that reading all of it takes longer than a look may.
@@ -138,7 +139,7 @@ mod tests {
                 plan: plan.id.clone(),
                 step: 0,
             };
-            let started = || Event::PlanStarted { plan: Box::new(plan.clone()) };
+            let started = || Event::PlanStarted { plan: Arc::new(plan.clone()) };
             for (subject, event, entries) in [
                 (of("other"), started(), None),
                 (of("test"), started(), Some(1)),
