@@ -36,6 +36,33 @@ fn what_is_ready_already_is_confirmed_at_once() {
     assert_eq!(world.pids(), pids);
 }
 
+/// Who is about to get requests is asked alone, so that another release that hangs delays nobody.
+#[test]
+fn one_release_is_asked_alone() {
+    let world = World::new("ok");
+    world.ensure(2).unwrap();
+    let ours = world.pids();
+    let plan = PlanId::from("sha256:0");
+    let ticket =
+        Ticket { plan: &plan, step: 1, fence: Fence(1), deadline_ms: 20_000, stop: &|| false };
+    let other = "v9".into();
+    world.platform.ensure(&other, 1, &ticket).unwrap();
+    assert_eq!(world.platform.ready(&other), Ok(1));
+    let hangs = world.pids().into_iter().find(|pid| !ours.contains(pid)).unwrap();
+    send(hangs, Signal::STOP);
+    assert_eq!(world.platform.ready(&other), Ok(0), "it does not answer");
+    let times = (0..10).map(|_| {
+        let began = Instant::now();
+        assert_eq!(world.platform.ready(&release()), Ok(2));
+        began.elapsed()
+    });
+    // All are asked for a third of a second.
+    let quickest = times.min().unwrap();
+    assert!(quickest < Duration::from_millis(150), "{quickest:?}");
+    assert_eq!(world.platform.ready(&"v404".into()), Ok(0), "nobody is ready of what is not there");
+    send(hangs, Signal::CONT);
+}
+
 #[test]
 fn the_number_follows_what_is_asked_for() {
     let world = World::new("ok");
