@@ -42,7 +42,7 @@ fn main() -> Result<ExitCode> {
 async fn cost(pairs: usize) -> Result<bool> {
     let found = watch::cost(pairs).await?;
     say(&format!(
-        "throughput: {:.0} requests/s unwatched, {:.0} with periods read 20 times a second \
+        "throughput: {:.0} requests/s unwatched, {:.0} with periods read 50 times a second \
          ({pairs} pairs of runs, in turns)",
         found.unwatched, found.watched
     ))?;
@@ -53,7 +53,7 @@ async fn cost(pairs: usize) -> Result<bool> {
     ))?;
     // The runs swing with whatever else the machine does; what a reading takes hardly does.
     let percent = found.readings_percent;
-    verdict("20 readings a second take of its CPU time", percent, COST_PERCENT_MAX, "%")
+    verdict("50 readings a second take of its CPU time", percent, COST_PERCENT_MAX, "%")
 }
 
 async fn moved(rounds: usize) -> Result<bool> {

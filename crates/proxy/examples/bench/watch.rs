@@ -15,7 +15,7 @@ use crate::release::Release;
 
 /// How many errors of the canary are too many.
 const LINE: u64 = 20;
-const WATCHED_EVERY: Duration = Duration::from_millis(50);
+/// How often whoever compares releases reads what was counted.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const RUN: Duration = Duration::from_millis(500);
 
@@ -27,7 +27,7 @@ pub(crate) struct Cost {
     pub(crate) throughput_ratio: f64,
     pub(crate) quartiles: (f64, f64),
     pub(crate) cpu_ratio: f64,
-    /// Of the CPU time of the proxy at full load, in percent, what 20 readings a second take.
+    /// Of the CPU time of the proxy at full load, in percent, what 50 readings a second take.
     pub(crate) readings_percent: f64,
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn cost(pairs: usize) -> Result<Cost> {
     ratios.sort_by(f64::total_cmp);
     let [unwatched, watched] = &runs;
     let serving_ticks_per_second = unwatched.cpu_ticks as f64 / unwatched.seconds;
-    let reading_ticks_per_second = ticks_per_reading(&proxy).await? / WATCHED_EVERY.as_secs_f64();
+    let reading_ticks_per_second = ticks_per_reading(&proxy).await? / LOOK_EVERY.as_secs_f64();
     Ok(Cost {
         unwatched: unwatched.rate(),
         watched: watched.rate(),
@@ -160,7 +160,7 @@ impl Watcher {
         let task = tokio::task::spawn_blocking(move || {
             while !told.load(Ordering::Relaxed) {
                 control.periods()?;
-                std::thread::sleep(WATCHED_EVERY);
+                std::thread::sleep(LOOK_EVERY);
             }
             Ok(())
         });
