@@ -16,7 +16,7 @@ pub enum SourceError {
     },
     /// The answer did not come in time.
     #[error(
-        "{at} did not answer within {timeout_ms} ms; ask it for less, or set a longer `timeout_ms`"
+        "{at} did not answer within {timeout_ms} ms; ask it for less, or set a longer `timeout`"
     )]
     Slow {
         /// Where.
