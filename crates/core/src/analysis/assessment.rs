@@ -45,8 +45,38 @@ pub struct MetricEvidence {
     pub state: MetricState,
     /// The evidence against the canary; 1 is none.
     pub evidence: f64,
+    /// How far the promise about false alarms holds for it.
+    pub bound: Bound,
     /// The same for people.
     pub words: String,
+}
+
+/// How far the promise holds for a metric that a release that is no worse is hardly ever taken
+/// back for it, however often one looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// To the letter: each request was given to a release by a chance that is known.
+    Exact,
+    /// As long as the counters of both releases in one reading are of the same requests' time:
+    /// the chances are those that the reading itself shows.
+    Readings,
+    /// About so: it rests on now being like the past.
+    Approximate,
+    /// It needs none, since nothing follows from the metric.
+    Advice,
+}
+
+impl Bound {
+    /// The same as a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Bound::Exact => "exact",
+            Bound::Readings => "by reading",
+            Bound::Approximate => "approximate",
+            Bound::Advice => "advice",
+        }
+    }
 }
 
 /// What a metric amounts to.

@@ -1,6 +1,7 @@
 //! Metrics from outside: each with its own evidence, and each may know nothing. What comes late,
 //! twice or makes no sense is no evidence, and never good.
 
+use super::assessment::Bound;
 use super::bad::COUNT_MAX;
 use super::errors::{Odds, WORSE};
 use super::explain;
@@ -132,6 +133,15 @@ impl External {
         match &self.evidence {
             Evidence::Counters { .. } => true,
             Evidence::Gauge(gauge) => gauge.can_decide(),
+        }
+    }
+
+    /// How far the promise about false alarms holds for it.
+    pub(super) fn bound(&self) -> Bound {
+        match &self.evidence {
+            Evidence::Counters { .. } => Bound::Readings,
+            Evidence::Gauge(gauge) if gauge.can_decide() => Bound::Approximate,
+            Evidence::Gauge(_) => Bound::Advice,
         }
     }
 
@@ -294,9 +304,11 @@ mod tests {
         let sample = |at_ms, reading| Sample { at_ms, metric: "checkout".to_owned(), reading };
         gauge.add(&sample(1_000, Reading::Gauge { canary: 9.0, stable: 1.0 }));
         assert!(!gauge.can_decide() && gauge.words().starts_with("cannot decide"));
+        assert_eq!((gauge.bound(), counters().bound()), (Bound::Advice, Bound::Readings));
         let pairs = (0..120_u32).map(|turn| (f64::from(turn * 37 % 120) + 100.0, 160.0)).collect();
         gauge.add(&sample(2_000, Reading::Calibration { pairs }));
         assert!(gauge.can_decide());
+        assert_eq!(gauge.bound(), Bound::Approximate);
         (3..9).for_each(|at| {
             gauge.add(&sample(at * 1_000, Reading::Gauge { canary: 300.0, stable: 160.0 }));
         });

@@ -1,7 +1,7 @@
 //! What follows from what the judge has seen, in the order in which it matters: fixed limits, a
 //! broken division, enough evidence, blindness, an outage of both, suspicion, proof.
 
-use super::assessment::{Assessment, Counts, MetricEvidence, MetricState};
+use super::assessment::{Assessment, Bound, Counts, MetricEvidence, MetricState};
 use super::explain;
 use super::interval::Interval;
 use super::judge::{Case, Judge};
@@ -214,29 +214,38 @@ impl Judge {
             let Counts { canary, stable } = self.counts();
             let blind = canary.total == 0 || stable.total == 0;
             let words = format!("{} of the canary, {} of stable", share(canary), share(stable));
-            metrics.push(self.metric("errors", blind, self.strata.evidence(), words));
+            let evidence = self.strata.evidence();
+            metrics.push(self.metric(("errors", Bound::Exact), blind, evidence, words));
         }
         if let Some(latency) = &self.latency {
             let blind = !Latency::has_judged(latency);
-            metrics.push(self.metric("latency", blind, latency.evidence(), latency.words()));
+            let (evidence, words) = (latency.evidence(), latency.words());
+            metrics.push(self.metric(("latency", Bound::Exact), blind, evidence, words));
         }
         for one in &self.external {
             let blind = one.blind(now_ms);
             let knows_nothing = blind.is_some() || !one.can_decide();
             let words = blind.filter(|_| one.can_decide()).unwrap_or_else(|| one.words());
-            metrics.push(self.metric(one.name(), knows_nothing, one.evidence(), words));
+            let name = (one.name(), one.bound());
+            metrics.push(self.metric(name, knows_nothing, one.evidence(), words));
         }
         metrics
     }
 
-    fn metric(&self, name: &str, blind: bool, evidence: f64, words: String) -> MetricEvidence {
+    fn metric(
+        &self,
+        (name, bound): (&str, Bound),
+        blind: bool,
+        evidence: f64,
+        words: String,
+    ) -> MetricEvidence {
         let state = match evidence / self.enough() {
             part if part >= 1.0 => MetricState::Bad,
             part if part >= SUSPECT => MetricState::Suspect,
             _ if blind => MetricState::Blind,
             _ => MetricState::Ok,
         };
-        MetricEvidence { name: name.to_owned(), state, evidence, words }
+        MetricEvidence { name: name.to_owned(), state, evidence, bound, words }
     }
 }
 

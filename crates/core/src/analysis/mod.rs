@@ -40,7 +40,7 @@ mod warmth;
 
 pub use absolute::AbsoluteTest;
 pub use alone::{Alarm, Alone, Finding};
-pub use assessment::{Assessment, Counts, MetricEvidence, MetricState};
+pub use assessment::{Assessment, Bound, Counts, MetricEvidence, MetricState};
 pub use bad::BadTick;
 pub use burn::BurnRate;
 pub use interval::Interval;

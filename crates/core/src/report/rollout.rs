@@ -3,7 +3,7 @@
 
 use crate::analysis::{Assessment, Verdict};
 use crate::model::ids::Millis;
-use crate::model::{ReleaseId, Share, StepId};
+use crate::model::{Draw, ReleaseId, Share, StepId};
 use crate::plan::{Analysis, Effect, Plan};
 use crate::report::replay::{Comparison, Look, replay, state};
 use crate::run::{Entry, Progress, StepState};
@@ -23,8 +23,13 @@ pub struct Rollout {
     pub rungs: Vec<Rung>,
     /// The share of the requests that it is to have now, in hundredths of a percent.
     pub asked: Share,
-    /// The share that it had since that was asked, between 0 and 1; none while nothing is known.
+    /// The share of the requests that it had since that was asked, between 0 and 1; none while
+    /// nothing is known.
     pub measured: Option<f64>,
+    /// Likewise of the users, where these keep their release: few of them may send most requests,
+    /// so that the two shares differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_users: Option<f64>,
     /// What the judge says; none before the first request was counted.
     pub judged: Option<Judged>,
     /// How it came to that, oldest first.
@@ -88,6 +93,10 @@ pub struct Metric {
     pub state: String,
     /// The evidence against the canary; 1 is none.
     pub evidence: f64,
+    /// How far the promise about false alarms holds for it: `exact`, `by reading`, `approximate`,
+    /// or `advice`, where nothing follows from it.
+    #[serde(default)]
+    pub bound: String,
     /// The same for people.
     pub words: String,
 }
@@ -142,8 +151,12 @@ impl Rollout {
                 .and_then(|step| share(&step.effect, &compared.canary))
                 .unwrap_or(0),
         };
+        let measured = measured(&compared, asked);
+        // The journal has the first request of each user alone.
+        let of_users = measured.filter(|_| keeps_users(plan));
         Some(Rollout {
-            measured: measured(&compared, asked),
+            measured: measured.xor(of_users),
+            measured_users: of_users,
             judged: compared.last().map(|look| Judged::of(&look.said)),
             course: course(&compared.looks),
             canary: compared.canary,
@@ -160,6 +173,7 @@ impl Judged {
             name: one.name.clone(),
             state: state(one.state).to_owned(),
             evidence: one.evidence,
+            bound: one.bound.name().to_owned(),
             words: one.words.clone(),
         };
         Judged {
@@ -186,6 +200,14 @@ fn share(effect: &Effect, canary: &ReleaseId) -> Option<Share> {
     let divides = share > 0 && state.split.only().is_none();
     let compares = matches!(effect, Effect::Analysis(_));
     (divides || compares || !state.rules.is_empty()).then_some(share)
+}
+
+/// Whether users keep their release while the plan divides.
+fn keeps_users(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| match &step.effect {
+        Effect::Analysis(analysis) => matches!(analysis.traffic.draw, Draw::Sticky(_)),
+        _ => false,
+    })
 }
 
 /// The step that is under way.

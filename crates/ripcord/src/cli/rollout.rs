@@ -21,12 +21,8 @@ pub(crate) fn render(rollout: &Rollout, width: usize) -> String {
     let Rollout { canary, stable, .. } = rollout;
     let mut lines = vec![format!("{canary} beside {stable}")];
     lines.extend(rollout.rungs.iter().map(|rung| step(rung, width)));
-    let measured = match rollout.measured {
-        Some(share) => format!("{:.2} % measured", 100.0 * share),
-        None => "nothing measured yet".to_owned(),
-    };
     lines.push(String::new());
-    lines.push(format!("share      {} % asked, {measured}", f64::from(rollout.asked) / 100.0));
+    lines.push(share(rollout));
     if let Some(judged) = &rollout.judged {
         lines.extend(said(judged, width));
         lines.push(String::new());
@@ -34,6 +30,20 @@ pub(crate) fn render(rollout: &Rollout, width: usize) -> String {
     }
     lines.extend(course(&rollout.course, rollout.judged.as_ref(), width));
     lines.join("\n")
+}
+
+/// What was asked beside what was measured; where users keep their release, of them as well.
+fn share(rollout: &Rollout) -> String {
+    let asked = format!("share      {} % asked", f64::from(rollout.asked) / 100.0);
+    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+    match (rollout.measured.map(percent), rollout.measured_users.map(percent)) {
+        (Some(requests), None) => format!("{asked}, {requests} measured"),
+        (Some(requests), Some(users)) => {
+            format!("{asked}, measured {requests} of requests, {users} of users")
+        }
+        (None, Some(users)) => format!("{asked}, measured {users} of users"),
+        (None, None) => format!("{asked}, nothing measured yet"),
+    }
 }
 
 fn step(rung: &Rung, width: usize) -> String {
@@ -93,18 +103,20 @@ fn metrics(metrics: &[Metric], width: usize) -> String {
     };
     let name = column(|metric| &metric.name, 6);
     let state = column(|metric| &metric.state, 5);
-    let mut lines = vec![format!("{:<name$}  {:<state$}  {:>10}", "metric", "state", "evidence")];
+    let bound = column(|metric| &metric.bound, 5);
+    let head = format!("{:<name$}  {:<state$}  {:>10}", "metric", "state", "evidence");
+    let mut lines = vec![format!("{head}  bound")];
     for metric in metrics {
         let style = match metric.state.as_str() {
             "ok" => colour(AnsiColor::Green),
             "bad" => colour(AnsiColor::Red),
             _ => colour(AnsiColor::Yellow),
         };
-        let words = cut(&metric.words, width.saturating_sub(name + state + 16));
+        let words = cut(&metric.words, width.saturating_sub(name + state + bound + 18));
         let evidence = number(metric.evidence);
         lines.push(format!(
-            "{:<name$}  {style}{:<state$}{style:#}  {evidence:>10}  {words}",
-            metric.name, metric.state
+            "{:<name$}  {style}{:<state$}{style:#}  {evidence:>10}  {:<bound$}  {words}",
+            metric.name, metric.state, metric.bound
         ));
     }
     lines.join("\n")
@@ -186,6 +198,7 @@ mod tests {
             name: name.into(),
             state: state.into(),
             evidence,
+            bound: "exact".into(),
             words: "37 of 412 of the canary, 4 of 7,981 of stable".into(),
         };
         let promotable = verdict == Verdict::Continue;
@@ -199,6 +212,7 @@ mod tests {
             ],
             asked: 500,
             measured: Some(0.049_09),
+            measured_users: None,
             judged: Some(Judged {
                 verdict,
                 evidence,
@@ -236,9 +250,9 @@ mod tests {
             evidence   █████████▌······························ 3.0 of 100
             promotion  about 412 more canary requests, 82 s
 
-            metric   state    evidence
-            errors   ok            3.0  37 of 412 of the canary, 4 of 7,981 of stable
-            latency  blind         1.0  37 of 412 of the canary, 4 of 7,981 of stable
+            metric   state    evidence  bound
+            errors   ok            3.0  exact  37 of 412 of the canary, 4 of 7,981 of stable
+            latency  blind         1.0  exact  37 of 412 of the canary, 4 of 7,981 of stable
 
             evidence   ▁▁▁▁▁▁▁▁▁▁▁▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▃▃▃▃▃ over 40 s
             canary     ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▅█▁▅█▁▅█▁▅█▁▅█▁▅█▁▅ errors, top 40.00 %
@@ -257,9 +271,9 @@ mod tests {
             evidence   ███▍·········· 3.0 of 100
             promotion  about 412 more canary requests, 82 s
 
-            metric   state    evidence
-            errors   ok            3.0  37 of 412 of the ca…
-            latency  blind         1.0  37 of 412 of the ca…
+            metric   state    evidence  bound
+            errors   ok            3.0  exact  37 of 412 of…
+            latency  blind         1.0  exact  37 of 412 of…
 
             evidence   ▁▁▁▁▂▂▂▂▂▂▂▂▃▃ over 40 s
             canary     ▁▁▁▁▁▁▁▅██████ errors, top 20.00 %
@@ -282,9 +296,9 @@ mod tests {
             evidence   ········································ 0.2 of 100
             promotion  good enough
 
-            metric   state    evidence
-            errors   ok            0.2  37 of 412 of the canary, 4 of 7,981 of stable
-            latency  blind         1.0  37 of 412 of the canary, 4 of 7,981 of stable
+            metric   state    evidence  bound
+            errors   ok            0.2  exact  37 of 412 of the canary, 4 of 7,981 of stable
+            latency  blind         1.0  exact  37 of 412 of the canary, 4 of 7,981 of stable
 
             evidence   ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁ over 40 s
             canary     ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▅█▁▅█▁▅█▁▅█▁▅█▁▅█▁▅ errors, top 40.00 %
@@ -304,9 +318,9 @@ mod tests {
             evidence   ████████████████████████████████████████ 1.0e9 of 100
             because    v3 answered too much with 5xx
 
-            metric   state    evidence
-            errors   ok          1.0e9  37 of 412 of the canary, 4 of 7,981 of stable
-            latency  blind         1.0  37 of 412 of the canary, 4 of 7,981 of stable
+            metric   state    evidence  bound
+            errors   ok          1.0e9  exact  37 of 412 of the canary, 4 of 7,981 of stable
+            latency  blind         1.0  exact  37 of 412 of the canary, 4 of 7,981 of stable
 
             evidence   ▂▃▃▄▅▆▇▇████████████████████████████████ over 40 s
             canary     ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▅█▁▅█▁▅█▁▅█▁▅█▁▅█▁▅ errors, top 40.00 %
@@ -333,5 +347,16 @@ mod tests {
 
             share      5 % asked, nothing measured yet"]],
         );
+    }
+    /// Users who keep their release send as many requests as they like.
+    #[test]
+    fn shares_of_requests_and_of_users() {
+        let check = |measured, measured_users, expected: &str| {
+            let rollout = Rollout { measured, measured_users, ..rollout(1.0, Verdict::Continue) };
+            assert_eq!(share(&rollout), format!("share      5 % asked, {expected}"));
+        };
+        check(Some(0.1873), Some(0.049), "measured 18.73 % of requests, 4.90 % of users");
+        check(None, Some(0.049), "measured 4.90 % of users");
+        check(None, None, "nothing measured yet");
     }
 }

@@ -127,7 +127,10 @@ impl Controller {
             Some(Running { plan, entries, .. }) => {
                 let progress = replay(entries)
                     .map_err(|error| Failure::new(Code::LedgerDamaged, error.to_string()))?;
-                operation(plan, entries, &progress, &past.history)
+                operation(plan, entries, &progress, &past.history).map(|mut operation| {
+                    operation.rollout = operation.rollout.map(|one| measured(one, environment));
+                    operation
+                })
             }
             None => None,
         };
@@ -167,6 +170,13 @@ impl Controller {
             sequence: past.sequence,
         })
     }
+}
+
+/// With the share of all requests, which the proxy alone knows: the journal has what the judge
+/// was given, and where nobody judges, nothing.
+fn measured(rollout: Rollout, environment: &EnvironmentControl) -> Rollout {
+    let now = environment.traffic.measured_share(&rollout.canary, rollout.asked);
+    Rollout { measured: now.or(rollout.measured), ..rollout }
 }
 
 fn operation(

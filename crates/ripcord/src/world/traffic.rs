@@ -6,7 +6,7 @@ mod document;
 use document::{forgotten_cookies, from_proxy, split, to_proxy};
 use ripcord_core::analysis::{ArmCounts, Past};
 use ripcord_core::model::ids::Millis;
-use ripcord_core::model::{ReleaseId, TrafficState};
+use ripcord_core::model::{ReleaseId, Share, TrafficState};
 use ripcord_core::run::Receipt;
 use ripcord_engine::{
     Arm, Counts, Failure, Period, Periods, Pulse, Renewal, Result, Ticket, Traffic,
@@ -73,6 +73,19 @@ impl ProxyTraffic {
 }
 
 impl ProxyTraffic {
+    /// The part of all requests that a release got since it was to have this share; none where
+    /// requests are not divided so now, or there were none.
+    pub(crate) fn measured_share(&self, release: &ReleaseId, asked: Share) -> Option<f64> {
+        let name = name(release).ok()?;
+        let found = self.control.periods().ok()?;
+        let period = found
+            .periods
+            .last()
+            .filter(|one| one.split.get(&name) == Some(&proxy::Share(asked)))?;
+        let measured = period.measured_share(&name)?;
+        Some(f64::from(measured.0) / f64::from(proxy::Share::ALL.0))
+    }
+
     /// Which releases get fewer requests than they have instances for.
     fn limits(&self, state: &State) -> Result<BTreeMap<ReleaseId, u32>> {
         let mut limits = BTreeMap::new();
