@@ -238,6 +238,31 @@ fn scenario_35_header_route() {
     site.close();
 }
 
+/// Who is named gets the canary, by a cookie or by the region that a gateway tells; when that ends,
+/// everybody gets what the others get.
+#[test]
+fn scenario_09_split_by_cookie_and_region() {
+    let (mut site, second) = two_releases(
+        r#""cookie tester = ann", "pause", "no route", "header x-region = eu-*", "pause""#,
+    );
+    let deploy = spawn(&site, &["deploy", &second]);
+    let who = |site: &Site, name, value| answers(site, Some((name, value))).0;
+    until_traffic(&mut site, "tester");
+    assert_eq!(who(&site, "cookie", "theme=dark; tester=ann"), "v2");
+    assert_eq!(who(&site, "cookie", "tester=anna"), "v1");
+    assert_eq!(who(&site, "cookie", "other=ann"), "v1");
+    assert_eq!(answering(&site, 10), ["v1".to_owned()].into());
+    site.run(&["promote"]).expect(0);
+    until_traffic(&mut site, "x-region");
+    assert_eq!(who(&site, "x-region", "eu-west-1"), "v2");
+    assert_eq!(who(&site, "x-region", "us-east-1"), "v1");
+    assert_eq!(who(&site, "cookie", "tester=ann"), "v1", "that rule is over");
+    site.run(&["abort"]).expect(0);
+    ended(deploy, 4);
+    assert_eq!(who(&site, "x-region", "eu-west-1"), "v1");
+    site.close();
+}
+
 #[test]
 fn scenario_38_sticky_client() {
     let steps = canary(r#""20%", "pause", "60%", "pause""#);

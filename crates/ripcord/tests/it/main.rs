@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod alone;
 mod authority;
 mod bad_input;
 mod canary;
@@ -16,6 +17,7 @@ mod demo;
 mod flags;
 mod flags_import;
 mod flags_server;
+mod gauge;
 mod help;
 mod init;
 mod journeys;
@@ -25,5 +27,7 @@ mod many;
 mod pruning;
 mod rolling;
 mod scenarios;
+mod shares;
 mod site;
+mod sources;
 mod tour;

@@ -1,7 +1,10 @@
 //! Rolling releases and roles on the real binary.
 
 use crate::site::Site;
+use serde_json::Value;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -9,6 +12,18 @@ const SOON: Duration = Duration::from_secs(20);
 fn rolling(text: &str) -> String {
     let three = text.replace("instances = 1", "instances = 3");
     format!("{three}strategy = \"rolling\"\nbatch_pause = \"300ms\"\nlease = \"5s\"\n")
+}
+
+/// How many instances were ready at each look, whosever they were.
+fn capacities(site: &Site, over: &AtomicBool) -> Vec<u64> {
+    let (mut counted, began) = (Vec::new(), Instant::now());
+    while !over.load(Ordering::SeqCst) && began.elapsed() < Duration::from_mins(2) {
+        let instances = site.status()["instances"].clone();
+        let ready = |one: &Value| one["ready"].as_u64().unwrap_or(0);
+        counted.push(instances.as_object().unwrap().values().map(ready).sum());
+        thread::sleep(Duration::from_millis(10));
+    }
+    counted
 }
 
 /// Instance by instance there and back, under load; somebody is always ready.
@@ -20,13 +35,22 @@ fn a_rolling_release_and_its_way_back_lose_no_request() {
     let first = site.freeze();
     site.run(&["deploy", &first]).expect(0);
     let load = site.load(150);
-    site.dress_with("v2-additive", |text| rolling(&text));
-    let second = site.freeze();
-    let deployed = site.run(&["deploy", &second]).expect(0);
-    assert!(deployed.stderr.contains("v1 66.6"), "in proportion: {}", deployed.stderr);
-    assert_eq!(site.answering().as_deref(), Some("v2"));
-    assert_eq!(site.instances_of("v2").len(), 3);
-    site.run(&["rollback"]).expect(0);
+    let over = AtomicBool::new(false);
+    let counted = thread::scope(|scope| {
+        let counted = scope.spawn(|| capacities(&site, &over));
+        site.dress_with("v2-additive", |text| rolling(&text));
+        let second = site.freeze();
+        let deployed = site.run(&["deploy", &second]).expect(0);
+        assert!(deployed.stderr.contains("v1 66.6"), "in proportion: {}", deployed.stderr);
+        assert_eq!(site.answering().as_deref(), Some("v2"));
+        assert_eq!(site.instances_of("v2").len(), 3);
+        site.run(&["rollback"]).expect(0);
+        over.store(true, Ordering::SeqCst);
+        counted.join().unwrap()
+    });
+    // Looks are no moments: of two after each other one may have met an exchange half way.
+    let enough = |both: &[u64]| both.iter().any(|ready| *ready >= 3);
+    assert!(counted.len() > 10 && counted.windows(2).all(enough), "{counted:?}");
     let (report, _) = load.stop().unwrap();
     assert!(report.failed_unexplained.is_empty(), "{:?}", report.failed_unexplained);
     assert_eq!(site.answering().as_deref(), Some("v1"));
@@ -59,7 +83,7 @@ fn worked(site: &Site) -> Vec<String> {
             return who;
         }
         assert!(began.elapsed() < SOON, "nobody works: {lines}");
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
