@@ -1,4 +1,5 @@
-//! `cargo xtask soak`: what takes too long for every run. All kills, many deploys in a row.
+//! `cargo xtask soak`: what takes too long for every run. All kills, many deploys in a row, 20,000
+//! random tables taken there and back.
 
 use crate::system;
 use anyhow::Result;
@@ -13,5 +14,11 @@ pub(crate) fn run(minutes: u64) -> Result<bool> {
         arguments.extend(tests);
         system::run("env", &arguments)?;
     }
+    // Random tables, migrations and users on a real PostgreSQL: 50 tables to a migration.
+    let tests =
+        ["cargo", "test", "--release", "-p", "ripcord-databases", "--test", "it", "property"];
+    let mut arguments = vec!["RIPCORD_CASES=400"];
+    arguments.extend(tests);
+    system::run("env", &arguments)?;
     Ok(true)
 }

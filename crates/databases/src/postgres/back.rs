@@ -4,22 +4,27 @@
 //! Nothing here begins or ends a transaction; whoever calls it does, and is asked under which
 //! settings.
 
+mod demands;
+mod returning;
+
 use crate::postgres::catalogue::{Catalogue, Name, Object};
 use crate::postgres::connection::Connection;
 use crate::postgres::diff::diff;
 use crate::postgres::inverse::{Sql, WayBack, way_back};
-use crate::postgres::keep::{Keeper, Retyping};
+use crate::postgres::keep::{Keeper, Retyping, short};
 use crate::postgres::kind::Kind;
-use crate::postgres::outcome::{Conflict, Outcome};
-use crate::postgres::own::{Delta, Kept, KeptItem};
+use crate::postgres::outcome::Outcome;
+use crate::postgres::own::{AS_AFTER, Delta, Kept, KeptItem, anchor};
 use crate::postgres::snapshot::{Identities, Scope, snapshot_here};
 use crate::postgres::terms::Terms;
 use crate::postgres::trouble::PostgresError;
 use crate::postgres::undo::{
-    Manner, Marked, Net, Rebuild, Rows, Side, Values, count_conflicts, mark_values, net, quietly,
-    rename_back, rows, run_converting, set_position, to_rename, values, wanted_rebuilds,
+    Group, Marked, Net, PG_CLASS, Rebuild, Side, in_place_of_others, mark_values, net, quietly,
+    rename_back, run_converting, to_rename, wanted_rebuilds,
 };
 use crate::sql::literal;
+use returning::{attempt, values_of};
+use ripcord_core::schema::Direction;
 use std::collections::{BTreeMap, BTreeSet};
 
 const ABOUT: &str = "way back";
@@ -34,9 +39,16 @@ pub(crate) struct Back<'a> {
     pub(crate) pieces: &'a [Kept],
     /// Which object had which number before any script ran.
     numbers: &'a Identities,
+    /// The same where they still mean what they meant when the run was made, or else nothing.
+    known: &'a Identities,
     nets: Vec<Net>,
+    /// What a script that was to take the run back changed of rows.
+    damage: Vec<Net>,
     marked: BTreeMap<i64, Marked>,
 }
+
+/// No numbers at all.
+static NONE: Identities = Identities { objects: BTreeMap::new(), labels: BTreeMap::new() };
 
 impl<'a> Back<'a> {
     /// Looks what users left as the run had made it. `now` is the schema of now.
@@ -47,16 +59,13 @@ impl<'a> Back<'a> {
         (now, numbers): (&Catalogue, &'a Identities),
         pieces: &'a [Kept],
     ) -> Result<Back<'a>, PostgresError> {
-        let side = Side { catalogue: now, delta, before: false };
+        let trusted = delta.anchor == Some(anchor(connection)?);
+        let known = if trusted { numbers } else { &NONE };
+        let side = Side { catalogue: now, delta, before: false, numbers: known };
         lock(connection, side, pieces)?;
         let mut nets = nets(connection, pieces)?;
-        for one in &mut nets {
-            let emptied = pieces.iter().any(|piece| {
-                piece.ordinal > one.ordinal
-                    && piece.relation == one.relation()
-                    && matches!(piece.item, KeptItem::Rows { .. })
-            });
-            if !emptied {
+        for (one, (piece, _)) in nets.iter_mut().zip(groups(pieces)) {
+            if !is_emptied(pieces, piece) {
                 one.mark(connection, side)?;
             }
         }
@@ -68,13 +77,14 @@ impl<'a> Back<'a> {
                 marked.insert(piece.id, mark);
             }
         }
-        Ok(Back { delta, target, pieces, numbers, nets, marked })
+        let damage = Vec::new();
+        Ok(Back { delta, target, pieces, numbers, known, nets, damage, marked })
     }
 
     /// Makes the schema what it is to become, and puts everything back. `ran` when a script has
     /// already done what it could.
     pub(crate) fn go(
-        self,
+        mut self,
         connection: &mut Connection,
         keeper: &mut Keeper,
         own: &[Kept],
@@ -84,36 +94,23 @@ impl<'a> Back<'a> {
     ) -> Result<(), PostgresError> {
         let (now, numbers) = snapshot_here(connection, &Scope::default())?;
         let renamed = to_rename(self.delta, self.numbers, &numbers);
-        let aside = rename_back(connection, &renamed, &self.delta.labels, &now, self.target)?;
+        let fresh = in_place_of_others(self.delta, self.numbers, &numbers);
+        let names = (&renamed[..], &fresh[..]);
+        rename_back(connection, names, &self.delta.labels, &now, self.target)?;
         let (now, _) = snapshot_here(connection, &Scope::default())?;
-        if !ran {
-            // Values that only fit what is now go before the schema does.
-            self.quiet(connection, &now, outcome, |back, connection, side, _| {
-                for net in back.nets.iter().filter(|net| !net.waits()) {
-                    net.delete(connection, side)?;
-                    net.update(connection, side)?;
-                }
-                Ok(())
-            })?;
+        if ran {
+            self.damage = nets(connection, own)?;
+        } else {
+            self.forestall(connection, &now, outcome)?;
         }
-        let rebuilt = {
-            let way = way_back(self.target, &now, &BTreeSet::new());
-            wanted_rebuilds(connection, &way, self.target, &now, terms.rebuild_bytes_max)?
-        };
-        let way = way_back(self.target, &now, &rebuilt);
+        let way = way_back(self.target, &now, &BTreeSet::new());
         if ran {
             let label = |statement: &Sql| statement.label.clone();
             outcome.repaired.extend(way.inverse.statements.iter().map(label));
         }
-        let retypings = self.keep(connection, keeper, &way, &now, &rebuilt)?;
-        name_as_before(connection, own, &aside)?;
-        let side = Side { catalogue: &now, delta: self.delta, before: true };
-        let mut fills = Vec::new();
-        for (number, table) in rebuilt.iter().enumerate() {
-            fills.push(Rebuild::set_aside(connection, side, &table.name, number)?);
-        }
+        let retypings = self.keep(connection, keeper, &way, &now)?;
         let (late, early): (Vec<Sql>, Vec<Sql>) =
-            way.inverse.statements.into_iter().partition(|statement| statement.late);
+            way.inverse.statements.iter().cloned().partition(|statement| statement.late);
         let mut demands = Vec::new();
         for statement in &early {
             demands.extend(run_converting(connection, statement, self.target)?);
@@ -123,21 +120,121 @@ impl<'a> Back<'a> {
             retyping.after(keeper, connection)?;
         }
         let (now, _) = snapshot_here(connection, &Scope::default())?;
-        let own = own.to_vec();
         self.quiet(connection, &now, outcome, |back, connection, side, outcome| {
-            for fill in fills {
-                fill.fill(connection, side)?;
-            }
-            back.put_back(connection, side, &own, outcome)
+            back.put_back(connection, side, own, outcome)
         })?;
+        if let Some(rest) = self.rebuild(connection, &way, &now, terms, outcome)? {
+            demands = rest;
+        }
         self.late(connection, &demands, outcome)?;
-        for net in self.nets {
-            outcome.conflicts.extend(net.conflicts(connection)?);
+        self.name_as_after(connection, keeper)?;
+        let (found, _) = snapshot_here(connection, &Scope::default())?;
+        let side = self.side(&found);
+        for net in &self.nets {
+            outcome.conflicts.extend(net.conflicts(connection, side)?);
+        }
+        for net in self.nets.into_iter().chain(self.damage) {
             net.finish(connection)?;
         }
-        let (found, _) = snapshot_here(connection, &Scope::default())?;
         let differs = diff(self.target, &found);
         outcome.notes.extend(differs.iter().map(|one| format!("not as it was: {one}")));
+        Ok(())
+    }
+
+    /// The schema that is to be, or becomes it, with the names from before the run.
+    fn side<'s>(&'s self, catalogue: &'s Catalogue) -> Side<'s> {
+        Side { catalogue, delta: self.delta, before: true, numbers: self.known }
+    }
+
+    /// Values that only fit what is now go before the schema does. What the schema of now does not
+    /// let in, as a value that must not be empty, waits until it is as it was.
+    fn forestall(
+        &self,
+        connection: &mut Connection,
+        now: &Catalogue,
+        outcome: &mut Outcome,
+    ) -> Result<(), PostgresError> {
+        self.quiet(connection, now, outcome, |back, connection, side, _| {
+            for net in back.nets.iter().filter(|net| !net.waits()) {
+                attempt(connection, |connection| {
+                    net.move_back(connection, side)?;
+                    net.delete(connection, side)?;
+                    net.update(connection, side).map(|_| ())
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes tables anew whose columns would stand in another order, now that everything else is
+    /// in its place. Answers what then has to come last.
+    fn rebuild(
+        &self,
+        connection: &mut Connection,
+        way: &WayBack,
+        now: &Catalogue,
+        terms: &Terms,
+        outcome: &mut Outcome,
+    ) -> Result<Option<Vec<Sql>>, PostgresError> {
+        let max = terms.rebuild_bytes_max;
+        let rebuilt = wanted_rebuilds(connection, way, self.target, now, max)?;
+        if rebuilt.is_empty() {
+            return Ok(None);
+        }
+        let way = way_back(self.target, now, &rebuilt);
+        let side = self.side(now);
+        let mut fills = Vec::new();
+        for (number, table) in rebuilt.iter().enumerate() {
+            fills.push(Rebuild::set_aside(connection, side, &table.name, number)?);
+        }
+        let (late, early): (Vec<Sql>, Vec<Sql>) =
+            way.inverse.statements.into_iter().partition(|statement| statement.late);
+        for statement in &early {
+            run(connection, statement)?;
+        }
+        let (now, _) = snapshot_here(connection, &Scope::default())?;
+        self.quiet(connection, &now, outcome, |_, connection, side, _| {
+            fills.into_iter().try_for_each(|fill| fill.fill(connection, side))
+        })?;
+        Ok(Some(late))
+    }
+
+    /// What the way back set aside of what the run had made is remembered under the name that it
+    /// has when the run is made again, whatever else bore that name before.
+    fn name_as_after(
+        &self,
+        connection: &mut Connection,
+        keeper: &mut Keeper,
+    ) -> Result<(), PostgresError> {
+        let made = |table: u32, column: i32| {
+            let name = self.numbers.objects.get(&(PG_CLASS, table, column))?;
+            self.delta.adds(name).then_some(&name.name)
+        };
+        for piece in Kept::of(connection, keeper.applied(), Direction::Down)? {
+            let (mut item, mut relation) = (piece.item.clone(), piece.relation.clone());
+            let table = piece.item.columns().first().map_or(0, |column| column.table);
+            let whole = self.numbers.objects.get(&(PG_CLASS, table, 0));
+            if let Some(name) = made(table, 0) {
+                relation.clone_from(name);
+                item.rename(|column| (column.table, column.number) = (0, AS_AFTER));
+            }
+            item.rename(|column| {
+                let name = made(column.table, column.number).zip(whole);
+                let local = name.and_then(|(name, whole)| {
+                    name.strip_prefix(whole.name.as_str())?.strip_prefix('.')
+                });
+                if let Some(local) = local {
+                    let full = |relation: &str, name: &str| format!("{}.{name}", short(relation));
+                    keeper.rename(&full(&piece.relation, &column.name), full(&relation, local));
+                    local.clone_into(&mut column.name);
+                    column.number = AS_AFTER;
+                }
+            });
+            keeper.rename(short(&piece.relation), short(&relation).to_owned());
+            if item != piece.item || relation != piece.relation {
+                Kept::describe(connection, piece.id, &relation, &item)?;
+            }
+        }
         Ok(())
     }
 
@@ -149,8 +246,8 @@ impl<'a> Back<'a> {
         outcome: &mut Outcome,
         act: impl FnOnce(&Self, &mut Connection, Side<'_>, &mut Outcome) -> Result<(), PostgresError>,
     ) -> Result<(), PostgresError> {
-        let side = Side { catalogue: now, delta: self.delta, before: true };
-        let touched = |piece: &Kept| side.table(&piece.relation);
+        let side = self.side(now);
+        let touched = |piece: &Kept| side.table(piece);
         let tables: BTreeSet<String> = self.pieces.iter().filter_map(touched).collect();
         let mut notes = std::mem::take(&mut outcome.notes);
         let done = quietly(connection, &tables, &mut notes, |connection| {
@@ -167,7 +264,6 @@ impl<'a> Back<'a> {
         keeper: &mut Keeper,
         way: &WayBack,
         now: &Catalogue,
-        rebuilt: &BTreeSet<Name>,
     ) -> Result<Vec<Retyping>, PostgresError> {
         let mut gone: BTreeMap<u32, Vec<i32>> = BTreeMap::new();
         for name in way.drops.difference(&way.creates) {
@@ -198,23 +294,53 @@ impl<'a> Back<'a> {
             keeper.values(connection, oid, &columns)?;
         }
         let mut retypings = Vec::new();
-        for name in way.alters.iter().filter(|name| name.kind == Kind::Column) {
+        for (name, swapped) in Self::converted(way, self.target, now) {
             let (Some(old), Some(new)) = (self.target.objects.get(name), now.objects.get(name))
             else {
                 continue;
             };
             let of = old.of.as_deref().unwrap_or_default();
             let table = Name { kind: Kind::Table, name: of.to_owned() };
-            let held = now.objects.contains_key(&table) && !rebuilt.contains(&table);
-            if old.word("type") == new.word("type") || !held || old.flag("inherited") {
+            let same = old.word("type") == new.word("type") && !swapped;
+            if same || !now.objects.contains_key(&table) || old.flag("inherited") {
                 continue;
             }
             if let Some(oid) = number(connection, of)? {
                 let (column, to) = (&old.local, old.word("type"));
-                retypings.extend(Retyping::before(keeper, connection, oid, column, to, false)?);
+                retypings.extend(Retyping::before(keeper, connection, oid, column, to, swapped)?);
             }
         }
         Ok(retypings)
+    }
+
+    /// The columns whose values are converted, and whether because another type takes the place of
+    /// theirs under its name.
+    fn converted<'n>(
+        way: &'n WayBack,
+        target: &'n Catalogue,
+        now: &'n Catalogue,
+    ) -> Vec<(&'n Name, bool)> {
+        let own = way.alters.iter().filter(|name| name.kind == Kind::Column);
+        let mut list: Vec<(&Name, bool)> = own.map(|name| (name, false)).collect();
+        let lost = |name: &&Name| {
+            let labels = |catalogue: &'n Catalogue| catalogue.objects.get(*name);
+            let (old, new) = (labels(target), labels(now));
+            old.zip(new).is_some_and(|(old, new)| {
+                let old = old.list("labels");
+                new.list("labels").iter().any(|label| !old.contains(label))
+            })
+        };
+        let enums = way.alters.iter().filter(|name| name.kind == Kind::Enum).filter(lost);
+        let mut types: Vec<Name> = enums.cloned().collect();
+        // Values of a composite type lose what an attribute holds that goes.
+        let parts = way.drops.difference(&way.creates).filter(|name| name.kind == Kind::Attribute);
+        let wholes = parts.filter_map(|name| now.objects.get(name)?.of.clone());
+        types.extend(wholes.map(|name| Name { kind: Kind::CompositeType, name }));
+        let users = now.objects.iter().filter(|(name, object)| {
+            name.kind == Kind::Column && types.iter().any(|kind| object.requires.contains(kind))
+        });
+        list.extend(users.map(|(name, _)| (name, true)));
+        list
     }
 
     /// Whether the values of a column go without their table.
@@ -227,161 +353,12 @@ impl<'a> Back<'a> {
                 !column.flag("inherited") && !column.facts.contains_key("generated")
             })
     }
-
-    /// Puts back what was kept, the last first.
-    fn put_back(
-        &self,
-        connection: &mut Connection,
-        side: Side<'_>,
-        own: &[Kept],
-        outcome: &mut Outcome,
-    ) -> Result<(), PostgresError> {
-        // What the way back itself destroyed although it is to be there comes first.
-        let again = own.iter().rev().filter(|piece| !is_lossy(piece));
-        for piece in again {
-            self.restore(connection, side, piece, outcome, true)?;
-        }
-        let mut waiting: Vec<Unit<'_>> = self.pieces.iter().map(Unit::Piece).collect();
-        waiting.extend(self.nets.iter().map(Unit::Net));
-        waiting.sort_by_key(|unit| std::cmp::Reverse(unit.ordinal()));
-        for _ in 0..PASSES_MAX {
-            let (mut held, mut blocked) = (Vec::new(), BTreeSet::new());
-            for unit in waiting {
-                // Of one table everything is taken back in order.
-                let free = !blocked.contains(unit.relation());
-                if !free || !attempt(connection, |c| self.unit(c, side, unit, outcome))? {
-                    blocked.insert(unit.relation());
-                    held.push(unit);
-                }
-            }
-            waiting = held;
-            if waiting.is_empty() {
-                return Ok(());
-            }
-        }
-        // The last word of the server says what is in the way.
-        waiting.into_iter().try_for_each(|unit| self.unit(connection, side, unit, outcome))
-    }
-
-    fn unit(
-        &self,
-        connection: &mut Connection,
-        side: Side<'_>,
-        unit: Unit<'_>,
-        outcome: &mut Outcome,
-    ) -> Result<(), PostgresError> {
-        match unit {
-            Unit::Piece(piece) => self.restore(connection, side, piece, outcome, false),
-            Unit::Net(net) => {
-                net.delete(connection, side)?;
-                net.insert(connection, side)?;
-                net.update(connection, side).map(|_| ())
-            }
-        }
-    }
-
-    fn restore(
-        &self,
-        connection: &mut Connection,
-        side: Side<'_>,
-        piece: &Kept,
-        outcome: &mut Outcome,
-        own: bool,
-    ) -> Result<(), PostgresError> {
-        match &piece.item {
-            KeptItem::Rows { store, columns, .. } => {
-                let Some(table) = side.table(&piece.relation) else { return Ok(()) };
-                if own && (!self.has_table(&table) || !is_empty(connection, &table)?) {
-                    return Ok(());
-                }
-                let kept = Rows { relation: &piece.relation, store, columns };
-                let back = rows(connection, side, &kept, Manner::Yield)?;
-                let held = piece.rows.saturating_sub(back.unwrap_or(piece.rows));
-                if held > 0 {
-                    let why = "users wrote rows in the place of kept ones; theirs stay".to_owned();
-                    let what = piece.relation.clone();
-                    outcome.conflicts.push(Conflict { what, why, count: held });
-                }
-            }
-            KeptItem::Values { .. } => {
-                let Some(kept) = values_of(piece) else { return Ok(()) };
-                let done = values(connection, side, kept, self.marked.get(&piece.id))?;
-                if let Some((_, held)) = done.filter(|(_, held)| *held > 0) {
-                    let why = "users wrote another value since, which stays".to_owned();
-                    let column = kept.columns.first().map_or("", |column| column.name.as_str());
-                    let what = format!("{}.{column}", piece.relation);
-                    outcome.conflicts.push(Conflict { what, why, count: held });
-                }
-            }
-            KeptItem::Position { last_value, is_called } => {
-                let name = side.sequence(&piece.relation);
-                set_position(connection, &name, *last_value, *is_called)?;
-            }
-            KeptItem::Changes { .. } | KeptItem::Hidden { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn has_table(&self, name: &str) -> bool {
-        self.target.get(Kind::Table, name).is_some()
-    }
-
-    /// What checks rows, is made from them or acts on them comes when they are back.
-    fn late(
-        &self,
-        connection: &mut Connection,
-        statements: &[Sql],
-        outcome: &mut Outcome,
-    ) -> Result<(), PostgresError> {
-        let mut conflicts = Vec::new();
-        for statement in statements {
-            connection.run(ABOUT, "SAVEPOINT ripcord_late")?;
-            let failed = match run(connection, statement) {
-                Ok(()) => {
-                    connection.run(ABOUT, "RELEASE SAVEPOINT ripcord_late")?;
-                    continue;
-                }
-                Err(error) if error.code().starts_with("23") => error,
-                Err(error) => return Err(error),
-            };
-            connection.run(ABOUT, "ROLLBACK TO SAVEPOINT ripcord_late")?;
-            let object = statement.object.as_ref();
-            let object = object.and_then(|name| Some((name, self.target.objects.get(name)?)));
-            let count = match object {
-                Some((name, object)) => count_conflicts(connection, name, object)?,
-                None => None,
-            };
-            conflicts.push(Conflict {
-                what: object.map_or_else(|| statement.label.clone(), |(name, _)| name.to_string()),
-                why: failed.to_string(),
-                count: count.unwrap_or(1),
-            });
-        }
-        if conflicts.is_empty() {
-            return Ok(());
-        }
-        let list: Vec<String> = conflicts
-            .iter()
-            .map(|one| format!("{} ({} rows of users): {}", one.what, one.count, one.why))
-            .collect();
-        outcome.conflicts.extend(conflicts);
-        Err(PostgresError::Refused {
-            place: connection.place().to_owned(),
-            what: "the way back".to_owned(),
-            why: format!(
-                "rows that users wrote since stand against {}; change or move these rows, or give \
-                 them values, and run it again",
-                list.join("; ")
-            ),
-        })
-    }
 }
 
 /// From here on nobody writes to what is put back, so that what was looked at stays as it is. What
 /// is to change its shape is locked as that will need; a weaker lock would have to be raised.
 fn lock(connection: &mut Connection, side: Side<'_>, pieces: &[Kept]) -> Result<(), PostgresError> {
-    let tables: BTreeSet<String> =
-        pieces.iter().filter_map(|piece| side.table(&piece.relation)).collect();
+    let tables: BTreeSet<String> = pieces.iter().filter_map(|piece| side.table(piece)).collect();
     for table in tables {
         let shaped = side.delta.objects.iter().any(|one| {
             let of = |object: &Option<Object>| {
@@ -395,65 +372,15 @@ fn lock(connection: &mut Connection, side: Side<'_>, pieces: &[Kept]) -> Result<
     Ok(())
 }
 
-/// What is put back as one.
-#[derive(Clone, Copy)]
-enum Unit<'a> {
-    Piece(&'a Kept),
-    Net(&'a Net),
-}
-
-impl<'a> Unit<'a> {
-    fn ordinal(self) -> i32 {
-        match self {
-            Unit::Piece(piece) => piece.ordinal,
-            Unit::Net(net) => net.ordinal,
-        }
-    }
-
-    fn relation(self) -> &'a str {
-        match self {
-            Unit::Piece(piece) => &piece.relation,
-            Unit::Net(net) => net.relation(),
-        }
-    }
-}
-
-/// How often what waits for other rows is tried again.
-const PASSES_MAX: usize = 16;
-
-/// Runs an act. False, and nothing happened, when a row that is referred to is not there yet.
-fn attempt(
-    connection: &mut Connection,
-    act: impl FnOnce(&mut Connection) -> Result<(), PostgresError>,
-) -> Result<bool, PostgresError> {
-    connection.run(ABOUT, "SAVEPOINT ripcord_back")?;
-    match act(connection) {
-        Ok(()) => connection.run(ABOUT, "RELEASE SAVEPOINT ripcord_back").map(|()| true),
-        Err(error) if ["23503", "23505"].contains(&error.code()) => {
-            connection.run(ABOUT, "ROLLBACK TO SAVEPOINT ripcord_back").map(|()| false)
-        }
-        Err(error) => Err(error),
-    }
-}
-
 fn run(connection: &mut Connection, statement: &Sql) -> Result<(), PostgresError> {
     connection.run("way back", &statement.sql)
 }
 
-fn is_lossy(piece: &Kept) -> bool {
-    matches!(piece.item, KeptItem::Values { lossy: true, .. })
-}
-
-fn values_of(piece: &Kept) -> Option<Values<'_>> {
-    let KeptItem::Values { store, key, columns, .. } = &piece.item else { return None };
-    Some(Values { relation: &piece.relation, store, key, columns })
-}
-
-/// The changes of rows, those of one table together where they are of one form.
-fn nets(connection: &mut Connection, pieces: &[Kept]) -> Result<Vec<Net>, PostgresError> {
-    let mut nets = Vec::new();
+/// The changes of rows, those of one table together where they are of one form; each group with
+/// the piece that it ends with. Of different forms the last is taken back first.
+pub(crate) fn groups(pieces: &[Kept]) -> Vec<(&Kept, Group<'_>)> {
+    let mut groups = Vec::new();
     let mut done: BTreeSet<i64> = BTreeSet::new();
-    // Of different forms the last is taken back first.
     for piece in pieces.iter().rev() {
         let KeptItem::Changes { key, columns, .. } = &piece.item else { continue };
         if done.contains(&piece.id) {
@@ -478,37 +405,33 @@ fn nets(connection: &mut Connection, pieces: &[Kept]) -> Result<Vec<Net>, Postgr
             done.insert(other.id);
             stores.extend(other.item.store());
         }
-        let number = (piece.id, piece.ordinal);
-        nets.push(net(connection, &piece.relation, &stores, key, columns, number)?);
+        groups.push((piece, Group { relation: &piece.relation, stores, key, columns }));
     }
-    Ok(nets)
+    groups
 }
 
-/// What had to make way is remembered under the name it had.
-fn name_as_before(
-    connection: &mut Connection,
-    own: &[Kept],
-    aside: &BTreeMap<String, String>,
-) -> Result<(), PostgresError> {
-    let from = own.iter().map(|piece| piece.id).max().unwrap_or(0);
-    for (now, had) in aside {
-        let sql = format!(
-            "UPDATE ripcord.kept SET relation = {} WHERE relation = {} AND id > {from}",
-            literal(had),
-            literal(now)
-        );
-        connection.run(ABOUT, &sql)?;
-    }
-    Ok(())
+/// Whether a table was emptied after its rows were changed, so that only the rows which then
+/// return tell what became of them.
+pub(crate) fn is_emptied(pieces: &[Kept], changes: &Kept) -> bool {
+    pieces.iter().any(|piece| {
+        piece.ordinal > changes.ordinal
+            && piece.relation == changes.relation
+            && matches!(piece.item, KeptItem::Rows { .. })
+    })
 }
 
-fn is_empty(connection: &mut Connection, table: &str) -> Result<bool, PostgresError> {
-    let sql = format!("SELECT (NOT EXISTS (SELECT FROM {table}))::text");
-    Ok(connection.value(ABOUT, &sql)?.as_deref() == Some("true"))
+/// The same, summed up.
+fn nets(connection: &mut Connection, pieces: &[Kept]) -> Result<Vec<Net>, PostgresError> {
+    let sum =
+        |(piece, group): (&Kept, Group<'_>)| net(connection, &group, (piece.id, piece.ordinal));
+    groups(pieces).into_iter().map(sum).collect()
 }
 
 /// The number of a relation at the server.
-fn number(connection: &mut Connection, name: &str) -> Result<Option<u32>, PostgresError> {
+pub(crate) fn number(
+    connection: &mut Connection,
+    name: &str,
+) -> Result<Option<u32>, PostgresError> {
     let sql = format!("SELECT pg_catalog.to_regclass({})::pg_catalog.oid", literal(name));
     Ok(connection.value(ABOUT, &sql)?.and_then(|oid| oid.parse().ok()))
 }

@@ -10,8 +10,8 @@ use crate::postgres::attempt::{Report, attempt};
 use crate::postgres::back::Back;
 use crate::postgres::history::History;
 use crate::postgres::keep::{Keeper, Watch};
-use crate::postgres::outcome::{Outcome, merge};
-use crate::postgres::own::{Applied, Delta, Drift, Kept, State};
+use crate::postgres::outcome::{Conflict, Outcome, merge};
+use crate::postgres::own::{Applied, Delta, Drift, Kept, KeptItem, State};
 use crate::postgres::quiet::quietly;
 use crate::postgres::scope::written;
 use crate::postgres::script::{Division, Script};
@@ -19,7 +19,7 @@ use crate::postgres::session::Session;
 use crate::postgres::snapshot::{Scope, snapshot_here};
 use crate::postgres::terms::Terms;
 use crate::postgres::trouble::PostgresError;
-use ripcord_core::schema::Direction;
+use ripcord_core::schema::{Counted, Direction, Unit};
 use std::time::Instant;
 
 const ABOUT: &str = "way back";
@@ -115,9 +115,22 @@ fn attempt_down(
         once(session, applied, script, &mut watch, history, terms, report)
     });
     let left = watch.end(session.guard(), terms);
-    let mut outcome = done?;
+    let mut outcome = done.map_err(|error| in_words(error, applied))?;
     outcome.notes.extend(left);
     Ok(outcome)
+}
+
+/// A row or value that stands against the way back is a matter for people, not for the server.
+fn in_words(error: PostgresError, applied: &Applied) -> PostgresError {
+    let PostgresError::Query { place, about, why, code } = error else { return error };
+    if !["22", "23"].contains(&code.get(..2).unwrap_or_default()) {
+        return PostgresError::Query { place, about, why, code };
+    }
+    let why = format!(
+        "a row or value that is there now stands against it: {why}; nothing was changed. Change or \
+         delete what is named and run it again, or write what is to be as a new migration"
+    );
+    PostgresError::Refused { place, what: format!("the way back of {}", title(applied)), why }
 }
 
 /// Everything that happens in the transaction.
@@ -175,15 +188,66 @@ fn once(
         let own = Kept::of(work, applied.id, Direction::Down)?;
         back.go(work, &mut keeper, &own, terms, ran, &mut outcome)?;
         merge(&mut outcome.hidden, keeper.counted().to_vec());
+        undone(&own, &mut outcome.hidden);
         let sql = format!(
             "UPDATE ripcord.kept SET restored_at = now() WHERE applied = {} AND direction = 'up'",
             applied.id
         );
         work.run(ABOUT, &sql)
     })?;
+    accepted(session, applied, terms, &outcome)?;
     history.strike(session.work(), &applied.run)?;
     quietly(session.work(), |work| Applied::set(work, applied.id, State::Undone, None))?;
     Ok(outcome)
+}
+
+/// What a script did to rows was undone on the spot, so that it is not out of sight.
+fn undone(own: &[Kept], hidden: &mut Vec<Counted>) {
+    for piece in own.iter().filter(|piece| matches!(piece.item, KeptItem::Changes { .. })) {
+        let what = piece.relation.strip_prefix("public.").unwrap_or(&piece.relation);
+        let same = |one: &&mut Counted| one.what == what && one.unit == Unit::Rows;
+        if let Some(one) = hidden.iter_mut().find(same) {
+            one.count = one.count.saturating_sub(piece.rows);
+        }
+    }
+    hidden.retain(|one| one.count > 0);
+}
+
+/// Refuses, with everything counted under the lock, what goes beyond what was accepted.
+fn accepted(
+    session: &Session,
+    applied: &Applied,
+    terms: &Terms,
+    outcome: &Outcome,
+) -> Result<(), PostgresError> {
+    let whole = format!("the way back of {}", title(applied));
+    if let Some(accept) = &terms.accept {
+        let lists =
+            [("hide", &outcome.hidden, &accept.hidden), ("destroy", &outcome.gone, &accept.gone)];
+        for (verb, found, allowed) in lists {
+            for one in found {
+                let same = |other: &&Counted| other.what == one.what && other.unit == one.unit;
+                let allowed = allowed.iter().find(same).map_or(0, |other| other.count);
+                if one.count > allowed {
+                    let why =
+                        format!("it would {verb} {one}, and {allowed} were accepted; plan again");
+                    return Err(named(session, &whole, &why));
+                }
+            }
+        }
+    }
+    let count: u64 = outcome.conflicts.iter().map(|one| one.count).sum();
+    if let Some(max) = terms.conflicts_max.filter(|max| count > *max) {
+        let one = |one: &Conflict| format!("{} of {} ({})", one.count, one.what, one.why);
+        let list: Vec<String> = outcome.conflicts.iter().map(one).collect();
+        let why = format!(
+            "{count} rows or values of users stand where something would return, and {max} were \
+             accepted: {}; plan again",
+            list.join("; ")
+        );
+        return Err(named(session, &whole, &why));
+    }
+    Ok(())
 }
 
 /// Runs the script that takes it back, keeping what it destroys.

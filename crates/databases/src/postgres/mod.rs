@@ -49,7 +49,7 @@ pub use kind::Kind;
 pub use outcome::{Conflict, Outcome, Progress};
 pub use pieces::{Piece, Purge, Sample, copy_out, pieces, purge, sample};
 pub use preview::preview_up;
-pub use preview_back::preview_down;
+pub use preview_back::{Ahead, Locked, Taking, preview_down};
 pub use score::{Step, score};
 pub use session::Session;
 pub use snapshot::{Scope, snapshot};

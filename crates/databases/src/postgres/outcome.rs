@@ -1,6 +1,7 @@
 //! What came of a run, in numbers and names.
 
 use ripcord_core::schema::Counted;
+use serde::Serialize;
 
 /// What came of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,7 +23,7 @@ pub struct Outcome {
 }
 
 /// Rows of users that stand against something that is to come back.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Conflict {
     /// Of which table, column or constraint.
     pub what: String,

@@ -2,11 +2,11 @@
 //! that users had written into its columns, rows into its tables.
 
 use crate::postgres::connection::Connection;
-use crate::postgres::own::{Applied, Kept, KeptItem, Run, State};
+use crate::postgres::own::{Applied, Kept, KeptItem, Run, State, anchor};
 use crate::postgres::snapshot::{Scope, snapshot_here};
 use crate::postgres::trouble::PostgresError;
 use crate::postgres::undo::{
-    Manner, Rows, Side, Values, mark_values, net, quietly, rows, set_position, values,
+    Manner, Rows, Side, Values, mark_values, quietly, rows, set_position, values,
 };
 use std::collections::BTreeSet;
 
@@ -31,10 +31,12 @@ pub(crate) fn redo(
     if pieces.is_empty() {
         return Ok(Vec::new());
     }
-    let (now, _) = snapshot_here(connection, &Scope::default())?;
-    let side = Side { catalogue: &now, delta, before: false };
-    let tables: BTreeSet<String> =
-        pieces.iter().filter_map(|piece| side.table(&piece.relation)).collect();
+    let (now, mut numbers) = snapshot_here(connection, &Scope::default())?;
+    if delta.anchor != Some(anchor(connection)?) {
+        numbers.objects.clear();
+    }
+    let side = Side { catalogue: &now, delta, before: false, numbers: &numbers };
+    let tables: BTreeSet<String> = pieces.iter().filter_map(|piece| side.table(piece)).collect();
     let mut notes = Vec::new();
     let (mut quiet, mut stay) = (Vec::new(), vec!["0".to_owned()]);
     quietly(connection, &tables, &mut quiet, |connection| {
@@ -91,20 +93,11 @@ fn give_back(
             let done = values(connection, side, kept, marked.as_ref())?;
             done.and_then(|(count, _)| said(count, "values"))
         }
-        KeptItem::Changes { store, key, columns } => {
-            let mut net =
-                net(connection, relation, &[store], key, columns, (piece.id, piece.ordinal))?;
-            net.mark(connection, side)?;
-            let mut count = net.delete(connection, side)?;
-            count += net.insert(connection, side)?;
-            count += net.update(connection, side)?;
-            net.finish(connection)?;
-            said(count, "rows")
-        }
         KeptItem::Position { last_value, is_called } => {
             set_position(connection, &side.sequence(relation), *last_value, *is_called)?;
             None
         }
-        KeptItem::Hidden { .. } => None,
+        // What a script had done to rows was undone on the spot.
+        KeptItem::Changes { .. } | KeptItem::Hidden { .. } => None,
     })
 }

@@ -18,8 +18,11 @@ pub struct Terms {
     pub copy_bytes_max: u64,
     /// The largest table that is written anew for the order of its columns.
     pub rebuild_bytes_max: u64,
-    /// What was forecast and accepted: the run counts again, and loses no more for good than this.
+    /// What was forecast and accepted: the run counts again, and loses no more for good than this;
+    /// on the way back it hides no more either.
     pub accept: Option<SchemaForecast>,
+    /// How many of users' rows and values may stand where something would return.
+    pub conflicts_max: Option<u64>,
 }
 
 impl Default for Terms {
@@ -32,6 +35,7 @@ impl Default for Terms {
             copy_bytes_max: 4 << 30,
             rebuild_bytes_max: 1 << 30,
             accept: None,
+            conflicts_max: None,
         }
     }
 }

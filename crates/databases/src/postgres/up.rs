@@ -7,12 +7,13 @@ use crate::formats::{Migration, MigrationKind};
 use crate::postgres::act::{Act, Acted};
 use crate::postgres::alone::alone;
 use crate::postgres::attempt::{Report, attempt};
+use crate::postgres::back::number;
 use crate::postgres::catalogue::Catalogue;
 use crate::postgres::connection::Connection;
 use crate::postgres::history::History;
-use crate::postgres::keep::{Watch, sweep};
+use crate::postgres::keep::{Keeper, Watch, sweep};
 use crate::postgres::outcome::{Outcome, Progress, merge};
-use crate::postgres::own::{Applied, Delta, Run, State};
+use crate::postgres::own::{self, Applied, Delta, Kept, KeptItem, Run, State};
 use crate::postgres::quiet::quietly;
 use crate::postgres::redo::redo;
 use crate::postgres::scope::written;
@@ -243,15 +244,19 @@ impl Ascent<'_> {
         before: &Before,
     ) -> Result<Vec<String>, PostgresError> {
         let back = if last {
-            quietly(session.work(), |work| redo(work, &self.run, id))?
+            quietly(session.work(), |work| {
+                self.in_place_of_others(work, id)?;
+                redo(work, &self.run, id)
+            })?
         } else {
             Vec::new()
         };
         let (now, identities) = snapshot_here(session.work(), &Scope::default())?;
-        let delta = match &before.1 {
+        let mut delta = match &before.1 {
             Some(known) => Delta::of((&before.0, known), (&now, &identities)),
             None => Delta::between(&before.0, &now),
         };
+        delta.anchor = Some(own::anchor(session.work())?);
         let took_ms = millis(self.began);
         quietly(session.work(), |work| {
             let state = if last { State::Applied } else { State::Running };
@@ -262,6 +267,26 @@ impl Ascent<'_> {
             }
             Ok(back)
         })
+    }
+}
+
+impl Ascent<'_> {
+    /// Notes the rows of tables that the run made in the place of others.
+    fn in_place_of_others(&self, work: &mut Connection, id: i64) -> Result<(), PostgresError> {
+        let mut keeper = None;
+        for piece in Kept::of(work, id, Direction::Up)? {
+            if !matches!(piece.item, KeptItem::Rows { dropped: true, .. }) {
+                continue;
+            }
+            let Some(oid) = number(work, &piece.relation)? else { continue };
+            if keeper.is_none() {
+                keeper = Some(Keeper::of(work, id, Direction::Up, self.terms)?);
+            }
+            if let Some(keeper) = &mut keeper {
+                keeper.made(work, oid)?;
+            }
+        }
+        Ok(())
     }
 }
 

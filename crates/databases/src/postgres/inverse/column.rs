@@ -57,18 +57,39 @@ pub(super) fn add(plan: &Plan<'_>, name: &Name, column: &Object, out: &mut Vec<S
         return;
     }
     let definition = definition(plan, name, column);
-    let filled = !column.flag("not_null")
-        || ["generated", "identity"].iter().any(|fact| column.facts.contains_key(*fact))
-        || definition.contains(" DEFAULT ");
+    let filled = !is_filled_later(column) || definition.contains(" DEFAULT ");
     // Rows that are there have no value yet, so that it can be demanded only afterwards.
     let demand = definition.strip_suffix(" NOT NULL").filter(|_| !filled);
     let definition = demand.unwrap_or(&definition);
     let sql = format!("ALTER TABLE {of} ADD COLUMN {definition}");
     out.push(Sql::new(format!("add {name}"), sql));
     if demand.is_some() {
-        let column = format!("ALTER TABLE {of} ALTER COLUMN {}", column.local);
-        out.push(not_null(name, &column));
+        out.push(never_empty(name, column));
     }
+}
+
+/// The same for a table that is being made, and what can be demanded of the column only when the
+/// rows are back: they may have been kept without it, or hold nothing in it by now.
+pub(super) fn in_new_table(plan: &Plan<'_>, name: &Name, column: &Object) -> (String, Option<Sql>) {
+    let definition = definition(plan, name, column);
+    let holds = plan.new_one(name).is_some_and(|now| now.flag("not_null"));
+    let late = plan.whole && is_filled_later(column) && !holds;
+    match definition.strip_suffix(" NOT NULL").filter(|_| late) {
+        Some(bare) => (bare.to_owned(), Some(never_empty(name, column))),
+        None => (definition, None),
+    }
+}
+
+/// Whether a column must never be empty, and is filled by nothing of its own.
+fn is_filled_later(column: &Object) -> bool {
+    let own = ["generated", "identity"].iter().any(|fact| column.facts.contains_key(*fact));
+    column.flag("not_null") && !own
+}
+
+/// The demand that a column is never empty, once the rows are back.
+pub(super) fn never_empty(name: &Name, column: &Object) -> Sql {
+    let of = column.of.as_deref().unwrap_or_default();
+    not_null(name, &format!("ALTER TABLE {of} ALTER COLUMN {}", column.local))
 }
 
 /// What a column has beside its definition, from what it is to what it was.
@@ -187,9 +208,9 @@ fn retype(plan: &Plan<'_>, name: &Name, old: &Object, new: &Object, out: &mut Ve
 }
 
 fn not_null(name: &Name, column: &str) -> Sql {
-    Sql::new(format!("{name} is never empty"), format!("{column} SET NOT NULL"))
-        .caution("fails while there are empty values")
-        .late()
+    let sql = Sql::new(format!("{name} is never empty"), format!("{column} SET NOT NULL"));
+    let sql = sql.caution("fails while there are empty values").late();
+    Sql { object: Some(name.clone()), ..sql }
 }
 
 fn kind(object: &Object) -> String {

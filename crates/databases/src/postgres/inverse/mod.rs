@@ -157,7 +157,7 @@ fn made(plan: &Plan<'_>) -> WayBack {
         }
         for statement in statements.iter_mut().skip(from) {
             statement.late |= ordered.late;
-            statement.object = Some(name.clone());
+            statement.object.get_or_insert_with(|| name.clone());
         }
     }
     // These come first whatever needs them: nothing in the same transaction could use them.

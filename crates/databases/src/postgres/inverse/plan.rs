@@ -41,7 +41,8 @@ pub(super) struct Plan<'a> {
     /// All of it happens in one transaction, in which a label that was just added could not be
     /// used.
     pub(super) whole: bool,
-    /// The tables whose columns will stand in another order.
+    /// The tables whose columns will stand in another order, or be a parent's no more: only a new
+    /// table is as it was.
     pub(super) reordered: BTreeSet<Name>,
 }
 
@@ -168,6 +169,8 @@ impl<'a> Plan<'a> {
         let partition = table.is_some_and(|table| table.facts.contains_key("partition_of"));
         if name.kind == Kind::Column && changed.contains("inherited") && !partition {
             let why = "whether a column is inherited only is remembered from when it was made";
+            let table = old.of.clone().unwrap_or_default();
+            self.reordered.insert(Name { kind: Kind::Table, name: table });
             return self.keep(name, why);
         }
         let leaves = changed.contains("partition_of") && new.facts.contains_key("partition_of");
@@ -204,6 +207,9 @@ impl<'a> Plan<'a> {
             if self.new_one(name).is_some() && (part || rebuilt.contains(name)) {
                 self.anew(name);
                 self.rebuilt.insert(name);
+                if self.kept.remove(name) {
+                    self.left.retain(|left| left.what != name.to_string());
+                }
             }
         }
     }

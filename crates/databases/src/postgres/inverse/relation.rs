@@ -23,11 +23,12 @@ pub(super) fn table(plan: &Plan<'_>, name: &Name, table: &Object, out: &mut Vec<
     let own = |column: &Object| {
         table.text("of_type").is_none() && (partition || !column.flag("inherited"))
     };
-    let definitions: Vec<String> = columns
-        .iter()
-        .filter(|(_, column)| own(column))
-        .map(|(name, column)| format!("  {}", column::definition(plan, name, column)))
-        .collect();
+    let (mut definitions, mut demands) = (Vec::new(), Vec::new());
+    for (name, column) in columns.iter().filter(|(_, column)| own(column)) {
+        let (definition, demand) = column::in_new_table(plan, name, column);
+        definitions.push(format!("  {definition}"));
+        demands.extend(demand);
+    }
     let unlogged = if table.flag("unlogged") { "UNLOGGED " } else { "" };
     let mut sql = format!("CREATE {unlogged}{} {}", name.kind.sql(), name.name);
     match table.text("of_type") {
@@ -51,6 +52,7 @@ pub(super) fn table(plan: &Plan<'_>, name: &Name, table: &Object, out: &mut Vec<
     for (column, object) in columns.iter().filter(|(_, column)| !own(column)) {
         inherited(plan, name, column, object, out);
     }
+    out.extend(demands);
     settings::relation(name, table, None, out);
 }
 
@@ -65,7 +67,9 @@ fn inherited(plan: &Plan<'_>, table: &Name, name: &Name, column: &Object, out: &
         out.push(Sql::new(format!("no default for {name}"), format!("{alter} DROP DEFAULT")));
     }
     if column.flag("not_null") {
-        out.push(Sql::new(format!("{name} is never empty"), format!("{alter} SET NOT NULL")));
+        let demand = column::never_empty(name, column);
+        let now = Sql { late: plan.whole, caution: None, ..demand };
+        out.push(Sql { sql: format!("{alter} SET NOT NULL"), ..now });
     }
 }
 

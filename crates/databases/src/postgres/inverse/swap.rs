@@ -54,10 +54,9 @@ pub(super) fn swap(plan: &Plan<'_>, name: &Name, old: &Object, create: &str, out
             "ALTER TABLE {of} ALTER COLUMN {} TYPE {kind} USING {}::text::{kind}",
             column.local, column.local
         );
-        let statement = Sql::new(format!("convert {user}"), sql);
-        out.push(
-            statement.caution("rewrites the table; fails where a value is not among the old ones"),
-        );
+        let statement = Sql::new(format!("convert {user}"), sql)
+            .caution("rewrites the table; fails where a value is not among the old ones");
+        out.push(Sql { object: Some(user.clone()), ..statement });
     }
     out.push(Sql::new(format!("drop the newer {name}"), format!("DROP TYPE {schema}{ASIDE}")));
     if let Some(owner) = old.text("owner") {

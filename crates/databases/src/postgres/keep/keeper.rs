@@ -44,6 +44,18 @@ impl Keeper {
         })
     }
 
+    /// The number of the run.
+    pub(crate) fn applied(&self) -> i64 {
+        self.applied
+    }
+
+    /// Counts something under another name.
+    pub(crate) fn rename(&mut self, from: &str, to: String) {
+        if let Some(one) = self.counted.iter_mut().find(|one| one.what == from) {
+            one.what = to;
+        }
+    }
+
     /// What was kept so far, in numbers.
     pub(crate) fn counted(&self) -> &[Counted] {
         &self.counted
@@ -127,6 +139,41 @@ impl Keeper {
         }
         let (key, columns) = (kept(&key, 'k'), kept(&columns, 'c'));
         let item = KeptItem::Values { store, key, columns, lossy: false };
+        self.record(connection, &table.name, &item, rows)
+    }
+
+    /// Notes all rows of a table as inserted by the run: it made the table in the place of one that
+    /// it dropped, and only so it shows later which of them users left alone.
+    pub(crate) fn made(
+        &mut self,
+        connection: &mut Connection,
+        oid: u32,
+    ) -> Result<(), PostgresError> {
+        let Some(table) = Table::read(connection, oid)? else { return Ok(()) };
+        let (stored, key) = (table.stored(), table.key_without(&[]));
+        if stored.is_empty() {
+            return Ok(());
+        }
+        self.afford(&table, connection)?;
+        let store = self.store();
+        let define = |(letter, columns): (char, &[&TableColumn])| {
+            let one = |(at, column): (usize, &&TableColumn)| {
+                format!("NULL::{} AS {letter}{at}", column.stored_type())
+            };
+            columns.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
+        };
+        let mut values = vec![
+            "pg_catalog.nextval('ripcord.at') AS at".to_owned(),
+            "'i'::\"char\" AS what".to_owned(),
+        ];
+        if !key.is_empty() {
+            values.push(selected(&[('k', &key)], "t"));
+        }
+        values.push(define(('o', &stored)));
+        values.push(selected(&[('n', &stored)], "t"));
+        let rows = copy(connection, &store, &values.join(", "), &table.rows(), "true")?;
+        let (key, columns) = (kept(&key, 'k'), kept(&stored, 'o'));
+        let item = KeptItem::Changes { store, key, columns };
         self.record(connection, &table.name, &item, rows)
     }
 

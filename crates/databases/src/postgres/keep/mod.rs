@@ -13,7 +13,7 @@ mod watch;
 
 pub(crate) use closure::doomed;
 pub(crate) use inventory::{Inventory, Lost};
-pub(crate) use keeper::Keeper;
+pub(crate) use keeper::{Keeper, short};
 pub(crate) use retype::Retyping;
 pub(crate) use table::Table;
 pub(crate) use watch::{Watch, sweep};

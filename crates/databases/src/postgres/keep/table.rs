@@ -27,6 +27,8 @@ pub(crate) struct Table {
 /// A column as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableColumn {
+    /// The number of the table that it is in.
+    pub(crate) table: u32,
     /// Its number, which no other column of the table ever had.
     pub(crate) number: i32,
     /// Its name, quoted where SQL needs it.
@@ -118,6 +120,8 @@ impl TableColumn {
             store: format!("{letter}{at}"),
             type_name: self.type_name.clone(),
             as_text: self.as_text,
+            table: self.table,
+            number: self.number,
         }
     }
 
@@ -178,6 +182,7 @@ fn columns(connection: &mut Connection, oid: u32) -> Result<Vec<TableColumn>, Po
     let read = |row: Row| {
         let text = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
         TableColumn {
+            table: oid,
             number: text(0).parse().unwrap_or(0),
             name: text(1),
             type_name: text(2),

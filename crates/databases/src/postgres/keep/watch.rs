@@ -340,12 +340,17 @@ fn note(table: &Table, store: &str) -> String {
         values(&key, "NEW"),
         values(&stored, "NEW")
     );
-    let updated = format!(
-        "INSERT INTO {store} (what{k}{o}{n}) SELECT 'u'{}{}{};",
-        values(&key, "NEW"),
-        values(&stored, "OLD"),
-        values(&stored, "NEW")
-    );
+    let changed = |what: char| {
+        format!(
+            "INSERT INTO {store} (what{k}{o}{n}) SELECT '{what}'{}{}{};",
+            values(&key, "NEW"),
+            values(&stored, "OLD"),
+            values(&stored, "NEW")
+        )
+    };
+    // A row that gets another key is a new one that knows what it was.
+    let updated = changed('u');
+    let moved = if key.is_empty() { inserted.clone() } else { changed('i') };
     let same_key =
         key.iter().map(|column| format!("{} = {}", column.value("OLD"), column.value("NEW")));
     let same_key = same_key.collect::<Vec<_>>().join(" AND ");
@@ -365,7 +370,7 @@ fn note(table: &Table, store: &str) -> String {
            ELSIF TG_OP = 'TRUNCATE' THEN {truncated} FROM ONLY {} AS t;
            ELSIF OLD OPERATOR(pg_catalog.*=) NEW THEN RETURN NULL;
            ELSIF {same_key} THEN {updated}
-           ELSE {old}; {inserted}
+           ELSE {old}; {moved}
            END IF;
            RETURN NULL;
          END",

@@ -3,6 +3,7 @@
 //! would be without the run, and what somebody else changed since.
 
 use crate::postgres::catalogue::{Catalogue, Name, Object};
+use crate::postgres::kind::Kind;
 use crate::postgres::snapshot::Identities;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -18,6 +19,27 @@ pub(crate) struct Delta {
     /// Labels of enums that have another name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) labels: Vec<RenamedLabel>,
+    /// Tables and columns that are no more, with the names that they had before the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) gone: Vec<Gone>,
+    /// Columns that are new, though their tables had columns of these names before, and tables that
+    /// are new, though others that are still there had their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fresh: Vec<Name>,
+    /// What tells whether the numbers in here still mean what they meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) anchor: Option<u32>,
+}
+
+/// A table or column that is no more, by its number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Gone {
+    /// The table's number.
+    pub(crate) table: u32,
+    /// The column's; nought for the table itself.
+    pub(crate) column: i32,
+    /// What it was called before the run.
+    pub(crate) name: Name,
 }
 
 /// One object under two names. What is part of something renamed is listed as well.
@@ -81,6 +103,27 @@ impl Delta {
         }
         // A whole comes before what is part of it.
         delta.renamed.sort_by(|one, other| one.from.cmp(&other.from));
+        let rows = |name: &Name| matches!(name.kind, Kind::Table | Kind::Column);
+        for (place, name) in before.1.objects.iter().filter(|(_, name)| rows(name)) {
+            if !after.1.objects.contains_key(place) {
+                let (_, table, column) = *place;
+                delta.gone.push(Gone { table, column, name: name.clone() });
+            }
+        }
+        let stays = |name: &Name| {
+            let mut places = before.1.objects.iter().filter(|(_, other)| *other == name);
+            places.any(|(place, _)| after.1.objects.contains_key(place))
+        };
+        for (place, name) in after.1.objects.iter().filter(|(_, name)| rows(name)) {
+            let made = !before.1.objects.contains_key(place) && before.0.objects.contains_key(name);
+            let fresh = match name.kind {
+                Kind::Column => before.1.objects.contains_key(&(place.0, place.1, 0)),
+                _ => made && stays(name),
+            };
+            if made && fresh {
+                delta.fresh.push(name.clone());
+            }
+        }
         for (place, (type_name, from)) in &before.1.labels {
             if let Some((_, to)) = after.1.labels.get(place).filter(|(_, to)| to != from) {
                 let (type_name, from, to) = (type_name.clone(), from.clone(), to.clone());
@@ -107,6 +150,13 @@ impl Delta {
         };
         let objects = names.into_iter().filter_map(differing).collect();
         Delta { objects, ..Delta::default() }
+    }
+
+    /// Whether something, by the name that it has after the run, was made by it.
+    pub(crate) fn adds(&self, name: &Name) -> bool {
+        let made = |one: &Differing| one.name == *name && one.before.is_none();
+        self.fresh.contains(name)
+            || self.objects.iter().any(made) && !self.renamed.iter().any(|one| one.to == *name)
     }
 
     /// What `now` would be had the run never happened, and what was changed since by others: their

@@ -100,7 +100,19 @@ pub(crate) struct KeptColumn {
     pub(crate) type_name: String,
     /// Whether it is stored as text.
     pub(crate) as_text: bool,
+    /// The number of its table at the server, which outlives every change of name; nought where it
+    /// is not known.
+    #[serde(default)]
+    pub(crate) table: u32,
+    /// The number of the column in that table, which no other column of it ever has. [`AS_AFTER`]
+    /// where the name is the one that it has after the run, though something else bore it before.
+    #[serde(default)]
+    pub(crate) number: i32,
 }
+
+/// In place of a column's number: it is called as after the run that made it. Without the number
+/// of a table the same holds for the table's name.
+pub(crate) const AS_AFTER: i32 = -1;
 
 impl KeptItem {
     /// The table that holds it, if one does.
@@ -110,6 +122,27 @@ impl KeptItem {
             | KeptItem::Values { store, .. }
             | KeptItem::Changes { store, .. } => Some(store),
             KeptItem::Position { .. } | KeptItem::Hidden { .. } => None,
+        }
+    }
+
+    /// The columns of the table that it is from, as far as they are kept.
+    pub(crate) fn columns(&self) -> &[KeptColumn] {
+        match self {
+            KeptItem::Rows { columns, .. }
+            | KeptItem::Values { columns, .. }
+            | KeptItem::Changes { columns, .. } => columns,
+            KeptItem::Position { .. } | KeptItem::Hidden { .. } => &[],
+        }
+    }
+
+    /// Gives columns other names or numbers.
+    pub(crate) fn rename(&mut self, mut each: impl FnMut(&mut KeptColumn)) {
+        match self {
+            KeptItem::Rows { columns, .. } => columns.iter_mut().for_each(each),
+            KeptItem::Values { key, columns, .. } | KeptItem::Changes { key, columns, .. } => {
+                key.iter_mut().chain(columns).for_each(&mut each);
+            }
+            KeptItem::Position { .. } | KeptItem::Hidden { .. } => {}
         }
     }
 }
@@ -149,6 +182,25 @@ impl Kept {
             about,
             what: "no number".to_owned(),
         })
+    }
+
+    /// Writes down that a piece is described otherwise.
+    pub(crate) fn describe(
+        connection: &mut Connection,
+        id: i64,
+        relation: &str,
+        item: &KeptItem,
+    ) -> Result<(), PostgresError> {
+        let about = "kept data";
+        let json = serde_json::to_string(item).map_err(|error| PostgresError::Answer {
+            place: connection.place().to_owned(),
+            about,
+            what: error.to_string(),
+        })?;
+        let (relation, json) = (literal(relation), literal(&json));
+        let sql =
+            format!("UPDATE ripcord.kept SET relation = {relation}, item = {json} WHERE id = {id}");
+        connection.run(about, &sql)
     }
 
     /// What a run set aside in a direction, in the order in which it did.

@@ -11,7 +11,7 @@ mod marker;
 
 pub(crate) use applied::{Applied, Intent, Run, State};
 pub(crate) use delta::{Delta, Differing, Drift, Renamed, RenamedLabel};
-pub(crate) use kept::{Kept, KeptColumn, KeptItem};
+pub(crate) use kept::{AS_AFTER, Kept, KeptColumn, KeptItem};
 pub(crate) use marker::{forbid, mark};
 
 use crate::postgres::connection::Connection;
@@ -56,6 +56,14 @@ pub(crate) fn ensure(connection: &mut Connection, incarnation: &str) -> Result<(
         return Ok(());
     }
     Err(PostgresError::Newer { place: connection.place().to_owned(), found })
+}
+
+/// The number that a table of its own has at the server. After a restored dump it is another, and
+/// then no number that was written down means what it meant.
+pub(crate) fn anchor(connection: &mut Connection) -> Result<u32, PostgresError> {
+    let sql = "SELECT 'ripcord.applied'::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8";
+    let number = connection.number("Ripcord's own schema", sql)?;
+    Ok(u32::try_from(number).unwrap_or_default())
 }
 
 /// Removes it with everything in it.

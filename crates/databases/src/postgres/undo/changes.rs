@@ -1,14 +1,14 @@
 //! Rows that a run inserted, updated or deleted become as they were, unless users wrote to them
 //! since. However often the run changed a row, only its first and its last form count.
 
+use super::group::{EDITED, Group, INSERTED, TAKEN, unreferred};
 use super::place::{Place, Side, Spot, finds, value};
 use super::rows::numbered;
 use super::{ABOUT, same};
-use crate::postgres::connection::{Connection, Row};
+use crate::postgres::connection::Connection;
 use crate::postgres::outcome::Conflict;
 use crate::postgres::own::KeptColumn;
 use crate::postgres::trouble::PostgresError;
-use crate::sql::literal;
 
 /// What became of the rows of one table, all in all.
 #[derive(Debug)]
@@ -29,86 +29,15 @@ pub(crate) struct Net {
 /// Sums up what some stores of one table hold.
 pub(crate) fn net(
     connection: &mut Connection,
-    relation: &str,
-    stores: &[&str],
-    key: &[KeptColumn],
-    columns: &[KeptColumn],
+    group: &Group<'_>,
     (number, ordinal): (i64, i32),
 ) -> Result<Net, PostgresError> {
     let table = format!("ripcord.net_{number}");
-    let sql = format!("CREATE TABLE {table} AS {}", summed(stores, key.len(), columns.len()));
-    connection.run(ABOUT, &sql)?;
-    let (key, columns) = (key.to_vec(), columns.to_vec());
-    Ok(Net { table, relation: relation.to_owned(), key, columns, free: None, ordinal })
-}
-
-/// The query that sums stores up.
-fn summed(stores: &[&str], key: usize, columns: usize) -> String {
-    let list = |letter: char, many: usize| -> Vec<String> {
-        (0..many).map(|at| format!("{letter}{at}")).collect()
-    };
-    let (keys, old, new) = (list('k', key), list('o', columns), list('n', columns));
-    let all: Vec<String> = stores.iter().map(|store| format!("SELECT * FROM {store}")).collect();
-    let all = all.join(" UNION ALL ");
-    if key == 0 {
-        let value = |at: usize| format!("CASE what WHEN 'i' THEN n{at} ELSE o{at} END AS v{at}");
-        let values: Vec<String> = (0..columns).map(value).collect();
-        let names = list('v', columns).join(", ");
-        format!(
-            "WITH a AS ({all}), b AS (SELECT what, {} FROM a), c AS (SELECT b.*, \
-             ROW({names})::text AS image FROM b) SELECT DISTINCT ON (image) c.*, pg_catalog.sum(CASE what \
-             WHEN 'i' THEN 1 ELSE -1 END) OVER (PARTITION BY image) AS surplus FROM c",
-            values.join(", ")
-        )
-    } else {
-        let keys = keys.join(", ");
-        let from = |alias: &str, list: &[String]| {
-            list.iter().map(|name| format!("{alias}.{name}")).collect::<Vec<_>>().join(", ")
-        };
-        format!(
-            "WITH a AS ({all}), f AS (SELECT DISTINCT ON ({keys}) * FROM a \
-             ORDER BY {keys}, at, what), l AS (SELECT DISTINCT ON ({keys}) * FROM a \
-             ORDER BY {keys}, at DESC, what DESC) SELECT {keys}, f.what <> 'i' AS before, \
-             l.what <> 'd' AS after, {}, {} FROM f JOIN l USING ({keys}) \
-             WHERE f.what <> 'i' OR l.what <> 'd'",
-            from("f", &old),
-            from("l", &new)
-        )
-    }
-}
-
-/// What users wrote where a run had written, without changing anything: the same as is counted
-/// when it is taken back.
-pub(crate) fn foresee(
-    connection: &mut Connection,
-    side: Side<'_>,
-    relation: &str,
-    store: &str,
-    key: &[KeptColumn],
-    columns: &[KeptColumn],
-) -> Result<Vec<Conflict>, PostgresError> {
-    let Some(place) = side.place(relation) else { return Ok(Vec::new()) };
-    let Some(finds) = finds(&place, key) else { return Ok(Vec::new()) };
-    let mut list = Vec::new();
-    for (at, column) in columns.iter().enumerate() {
-        let Some(spot) = place.spot(column) else { continue };
-        let left = value(&format!("k.n{at}"), column, spot);
-        let sql = format!(
-            "SELECT pg_catalog.count(*) FROM ({}) k JOIN {} t ON {finds} WHERE k.before AND k.after \
-             AND NOT {} AND NOT {}",
-            summed(&[store], key.len(), columns.len()),
-            place.table,
-            same(&format!("k.o{at}"), &format!("k.n{at}")),
-            same(&format!("t.{}", spot.name), &left)
-        );
-        let count = u64::try_from(connection.number(ABOUT, &sql)?).unwrap_or(0);
-        if count > 0 {
-            let what = format!("{relation}.{}", column.name);
-            let why = "users wrote another value since, which stays".to_owned();
-            list.push(Conflict { what, why, count });
-        }
-    }
-    Ok(list)
+    connection
+        .run(ABOUT, &format!("CREATE TABLE {table} AS SELECT * FROM {} s", group.summed()))?;
+    let (relation, key, columns) =
+        (group.relation.to_owned(), group.key.to_vec(), group.columns.to_vec());
+    Ok(Net { table, relation, key, columns, free: None, ordinal })
 }
 
 impl Net {
@@ -133,7 +62,7 @@ impl Net {
             return Ok(());
         }
         let free = self.table.replacen("net_", "free_", 1);
-        let place = side.place(&self.relation);
+        let place = side.place(&self.relation, &self.columns);
         let place = place.as_ref();
         let found = place.and_then(|place| Some((place, finds(place, &self.key)?)));
         let columns = self.columns.iter().enumerate().map(|(at, column)| {
@@ -166,12 +95,25 @@ impl Net {
         connection: &mut Connection,
         side: Side<'_>,
     ) -> Result<u64, PostgresError> {
-        let Some(place) = side.place(&self.relation) else { return Ok(0) };
+        self.values_back(connection, side, false)
+    }
+
+    /// Values become as they were; on demand only those of columns that were there all the time.
+    fn values_back(
+        &self,
+        connection: &mut Connection,
+        side: Side<'_>,
+        lasting: bool,
+    ) -> Result<u64, PostgresError> {
+        let Some(place) = side.place(&self.relation, &self.columns) else { return Ok(0) };
         let Some(finds) = finds(&place, &self.key) else { return Ok(0) };
         let mut sets = Vec::new();
         for (at, column, spot) in self.changed(connection, &place)? {
             // What the run added goes as it is, and what does not convert is put back by itself.
-            if !place.stays(column) || place.is_strange(column, spot) {
+            if !place.stays(column)
+                || place.is_strange(column, spot)
+                || lasting && !place.was_there(column)
+            {
                 continue;
             }
             let back = value(&format!("k.o{at}"), column, spot);
@@ -191,6 +133,100 @@ impl Net {
             self.from()
         );
         connection.count(ABOUT, &sql)
+    }
+
+    /// Rows that the run gave another key get their old one back, with what else it changed of them
+    /// and users left alone. Rows that refer to them follow, where that was agreed.
+    pub(crate) fn move_back(
+        &self,
+        connection: &mut Connection,
+        side: Side<'_>,
+    ) -> Result<u64, PostgresError> {
+        let Some(place) = side.place(&self.relation, &self.columns) else { return Ok(0) };
+        let Some(finds) = finds(&place, &self.key) else { return Ok(0) };
+        let (mut sets, mut taken, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, column) in self.columns.iter().enumerate() {
+            let is_key = self.key.iter().any(|key| key.name == column.name);
+            let Some(spot) = place.spot(column).filter(|_| place.stays(column)) else {
+                if is_key {
+                    return Ok(0);
+                }
+                continue;
+            };
+            let strange = place.is_strange(column, spot);
+            if is_key && (strange || spot.always) {
+                return Ok(0);
+            }
+            if strange || spot.always {
+                continue;
+            }
+            let (name, back) = (spot.name, value(&format!("k.o{at}"), column, spot));
+            if is_key {
+                sets.push(format!("{name} = {back}"));
+                taken.push(format!("x.{name} = {back}"));
+                moved.push(format!("k.o{at} IS NOT NULL"));
+            } else {
+                let differs = format!("NOT {}", same(&format!("k.o{at}"), &format!("k.n{at}")));
+                let free = self.is_free(at, column, spot);
+                sets.push(format!(
+                    "{name} = CASE WHEN {free} AND {differs} THEN {back} ELSE t.{name} END"
+                ));
+            }
+        }
+        if taken.is_empty() {
+            return Ok(0);
+        }
+        let sql = format!(
+            "UPDATE {table} t SET {} FROM {} WHERE NOT k.before AND k.after AND {} AND {finds} \
+             AND NOT EXISTS (SELECT FROM {table} x WHERE {})",
+            sets.join(", "),
+            self.from(),
+            moved.join(" AND "),
+            taken.join(" AND "),
+            table = place.table,
+        );
+        connection.count(ABOUT, &sql)
+    }
+
+    /// Rows that the run deleted, that users did not write anew, and that a script put back in some
+    /// form, become as they were.
+    pub(crate) fn overwrite(
+        &self,
+        connection: &mut Connection,
+        side: Side<'_>,
+    ) -> Result<u64, PostgresError> {
+        let Some(place) = side.place(&self.relation, &self.columns) else { return Ok(0) };
+        let Some(finds) = finds(&place, &self.key).filter(|_| self.free.is_some()) else {
+            return Ok(0);
+        };
+        let mut sets = Vec::new();
+        for (at, column) in self.columns.iter().enumerate() {
+            let Some(spot) = place.spot(column) else { continue };
+            if !spot.always && !place.is_strange(column, spot) {
+                sets.push(format!("{} = {}", spot.name, value(&format!("k.o{at}"), column, spot)));
+            }
+        }
+        if sets.is_empty() {
+            return Ok(0);
+        }
+        let sql = format!(
+            "UPDATE {} t SET {} FROM {} WHERE k.before AND NOT k.after AND NOT f.there AND {finds}",
+            place.table,
+            sets.join(", "),
+            self.from()
+        );
+        connection.count(ABOUT, &sql)
+    }
+
+    /// What a script that was to take the run back did to rows that stay is no way back: rows that
+    /// it deleted return, and values that it overwrote. Columns that it made anew are its own.
+    pub(crate) fn revert(
+        &self,
+        connection: &mut Connection,
+        side: Side<'_>,
+    ) -> Result<u64, PostgresError> {
+        let back = self.insert(connection, side)?;
+        Ok(back + self.values_back(connection, side, true)?)
     }
 
     /// Where the changes and what users left alone stand.
@@ -239,7 +275,7 @@ impl Net {
         connection: &mut Connection,
         side: Side<'_>,
     ) -> Result<u64, PostgresError> {
-        let Some(place) = side.place(&self.relation) else { return Ok(0) };
+        let Some(place) = side.place(&self.relation, &self.columns) else { return Ok(0) };
         if self.key.is_empty() {
             return self.delete_surplus(connection, &place);
         }
@@ -298,7 +334,7 @@ impl Net {
         connection: &mut Connection,
         side: Side<'_>,
     ) -> Result<u64, PostgresError> {
-        let Some(place) = side.place(&self.relation) else { return Ok(0) };
+        let Some(place) = side.place(&self.relation, &self.columns) else { return Ok(0) };
         let letter = if self.key.is_empty() { 'v' } else { 'o' };
         let (mut names, mut values) = (Vec::new(), Vec::new());
         for (at, column) in self.columns.iter().enumerate() {
@@ -320,8 +356,13 @@ impl Net {
                 self.table
             ),
         };
+        // The key itself may come back only later, and would let them in twice.
+        let missing = finds(&place, &self.key).map_or_else(String::new, |finds| {
+            format!(" AND NOT EXISTS (SELECT FROM {} t WHERE {finds})", place.table)
+        });
         let sql = format!(
-            "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {from} ON CONFLICT DO NOTHING",
+            "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {from}{missing} \
+             ON CONFLICT DO NOTHING",
             place.table,
             names.join(", "),
             values.join(", ")
@@ -333,6 +374,7 @@ impl Net {
     pub(crate) fn conflicts(
         &self,
         connection: &mut Connection,
+        side: Side<'_>,
     ) -> Result<Vec<Conflict>, PostgresError> {
         let Some(free) = &self.free else { return Ok(Vec::new()) };
         let mut list = Vec::new();
@@ -349,15 +391,23 @@ impl Net {
             let changed = same(&format!("k.o{at}"), &format!("k.n{at}"));
             let of = format!("k.before AND k.after AND f.there AND NOT {changed} AND NOT f.h{at}");
             let what = format!("{}.{}", self.relation, column.name);
-            add(connection, what, "users wrote another value since, which stays", &of)?;
+            add(connection, what, EDITED, &of)?;
         }
         let all: Vec<String> = (0..self.columns.len()).map(|at| format!("f.h{at}")).collect();
         let edited =
             format!("NOT k.before AND k.after AND f.there AND NOT ({})", all.join(" AND "));
-        let why = "users changed rows that the script had inserted; they stay";
-        add(connection, self.relation.clone(), why, &edited)?;
-        let why = "users wrote rows in the place of deleted ones; theirs stay";
-        add(connection, self.relation.clone(), why, "k.before AND NOT k.after AND f.there")?;
+        add(connection, self.relation.clone(), INSERTED, &edited)?;
+        add(connection, self.relation.clone(), TAKEN, "k.before AND NOT k.after AND f.there")?;
+        let place = side.place(&self.relation, &self.columns);
+        let found = place.as_ref().and_then(|place| Some((place, finds(place, &self.key)?)));
+        if let Some((place, finds)) = found {
+            let missing = format!(
+                "k.before AND NOT k.after AND NOT f.there AND NOT EXISTS (SELECT FROM {} t WHERE {finds})",
+                place.table
+            );
+            let why = "users took values that may be there only once; the deleted rows stay kept";
+            add(connection, self.relation.clone(), why, &missing)?;
+        }
         Ok(list)
     }
 
@@ -372,25 +422,3 @@ impl Net {
 
 /// How long a chain of rows may be that refer to each other.
 const PASSES_MAX: u32 = 32;
-
-/// The condition that no other row refers to the row of `t`.
-fn unreferred(connection: &mut Connection, table: &str) -> Result<String, PostgresError> {
-    let sql = format!(
-        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), (SELECT pg_catalog.string_agg(\
-         pg_catalog.format('r.%I = t.%I', a.attname, b.attname), ' AND ') FROM \
-         ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey)) AS pair(own, their) \
-         JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = pair.own \
-         JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = pair.their) \
-         FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid \
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = {}::pg_catalog.regclass",
-        literal(table)
-    );
-    let condition = |row: &Row| {
-        let [Some(child), Some(equal)] = &row[..] else { return String::new() };
-        // A row that refers to itself does not stand in its own way.
-        let other = if child == table { " AND r.ctid <> t.ctid" } else { "" };
-        format!(" AND NOT EXISTS (SELECT FROM {child} r WHERE {equal}{other})")
-    };
-    Ok(connection.rows(ABOUT, &sql)?.iter().map(condition).collect())
-}

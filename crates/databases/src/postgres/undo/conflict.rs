@@ -17,6 +17,28 @@ pub(crate) fn count(
     Ok(u64::try_from(connection.number(ABOUT, &sql)?).ok())
 }
 
+/// Some of these rows, as people recognise them.
+pub(crate) fn some(
+    connection: &mut Connection,
+    name: &Name,
+    object: &Object,
+) -> Result<Vec<String>, PostgresError> {
+    let Some(sql) = question(name, object) else { return Ok(Vec::new()) };
+    let shown = match sql.strip_prefix(COUNT) {
+        Some(rest) => format!("SELECT t::text FROM {rest} LIMIT {SHOWN_MAX}"),
+        None => sql.replacen(SUM, "SELECT x::text", 1) + &format!(" LIMIT {SHOWN_MAX}"),
+    };
+    let rows = connection.rows(ABOUT, &shown)?;
+    Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+}
+
+/// How many rows are shown.
+const SHOWN_MAX: usize = 3;
+
+/// How the questions begin that count rows, and those that count what is there too often.
+const COUNT: &str = "SELECT pg_catalog.count(*) FROM ";
+const SUM: &str = "SELECT coalesce(pg_catalog.sum(n - 1), 0)";
+
 fn question(name: &Name, object: &Object) -> Option<String> {
     let of = object.of.as_deref()?;
     if name.kind == Kind::Column {
@@ -60,7 +82,7 @@ fn list(text: &str) -> Option<&str> {
 
 fn twice(of: &str, columns: &str) -> String {
     format!(
-        "SELECT coalesce(pg_catalog.sum(n - 1), 0) FROM (SELECT pg_catalog.count(*) AS n FROM {of} \
+        "{SUM} FROM (SELECT {columns}, pg_catalog.count(*) AS n FROM {of} \
          GROUP BY {columns} HAVING pg_catalog.count(*) > 1 AND pg_catalog.num_nulls({columns}) = 0) x"
     )
 }

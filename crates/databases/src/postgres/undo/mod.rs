@@ -7,6 +7,7 @@
 mod changes;
 mod conflict;
 mod convert;
+mod group;
 mod names;
 mod place;
 mod position;
@@ -15,16 +16,17 @@ mod rebuild;
 mod rows;
 mod values;
 
-pub(crate) use changes::{Net, foresee, net};
-pub(crate) use conflict::count as count_conflicts;
+pub(crate) use changes::{Net, net};
+pub(crate) use conflict::{count as count_conflicts, some as some_conflicts};
 pub(crate) use convert::run_converting;
-pub(crate) use names::{rename_back, to_rename};
-pub(crate) use place::Side;
+pub(crate) use group::{EDITED, Group, TAKEN};
+pub(crate) use names::{in_place_of_others, rename_back, to_rename};
+pub(crate) use place::{PG_CLASS, Side};
 pub(crate) use position::{set_position, stands};
 pub(crate) use quiet::quietly;
 pub(crate) use rebuild::{Rebuild, wanted as wanted_rebuilds};
-pub(crate) use rows::{Manner, Rows, rows};
-pub(crate) use values::{Marked, Values, mark_values, values};
+pub(crate) use rows::{Manner, Rows, foresee_rows, rows};
+pub(crate) use values::{Marked, Values, foresee_values, mark_values, unfilled, values};
 
 /// What questions here are about, for messages.
 const ABOUT: &str = "kept data";

@@ -38,29 +38,41 @@ pub(crate) fn to_rename(
     list
 }
 
-/// Gives back the names that the run changed and nobody changed since. What had to make way is
-/// answered as the name it bears now and the name it had.
+/// Gives back the names that the run changed and nobody changed since.
 pub(crate) fn rename_back(
     connection: &mut Connection,
-    renamed: &[Renamed],
+    (renamed, fresh): (&[Renamed], &[Name]),
     labels: &[RenamedLabel],
     now: &Catalogue,
     target: &Catalogue,
-) -> Result<BTreeMap<String, String>, PostgresError> {
-    let (statements, aside) = statements(renamed, labels, now, target);
-    for statement in statements {
+) -> Result<(), PostgresError> {
+    for statement in statements((renamed, fresh), labels, now, target) {
         connection.run(ABOUT, &statement)?;
     }
-    Ok(aside)
+    Ok(())
+}
+
+/// Columns that the run made under names that other columns had, as they are called now. They are
+/// no older form of those, and go as they came.
+pub(crate) fn in_place_of_others(
+    delta: &Delta,
+    before_script: &Identities,
+    now: &Identities,
+) -> Vec<Name> {
+    let fresh = before_script.objects.iter().filter(|(_, name)| delta.fresh.contains(name));
+    fresh.filter_map(|(place, _)| now.objects.get(place).cloned()).collect()
 }
 
 fn statements(
-    renamed: &[Renamed],
+    (renamed, fresh): (&[Renamed], &[Name]),
     labels: &[RenamedLabel],
     now: &Catalogue,
     target: &Catalogue,
-) -> (Vec<String>, BTreeMap<String, String>) {
-    let mut way = Way { now, sql: Vec::new(), moved: BTreeMap::new(), aside: BTreeMap::new() };
+) -> Vec<String> {
+    let mut way = Way { now, sql: Vec::new(), moved: BTreeMap::new() };
+    for name in fresh {
+        way.put_aside(name);
+    }
     for one in renamed {
         if let (Some(old), Some(new)) = (target.objects.get(&one.from), now.objects.get(&one.to)) {
             way.back(one, old, new);
@@ -86,7 +98,7 @@ fn statements(
             ));
         }
     }
-    (way.sql, way.aside)
+    way.sql
 }
 
 struct Way<'a> {
@@ -94,7 +106,6 @@ struct Way<'a> {
     sql: Vec<String>,
     /// The own names that things bear meanwhile because theirs was wanted.
     moved: BTreeMap<&'a Name, String>,
-    aside: BTreeMap<String, String>,
 }
 
 impl<'a> Way<'a> {
@@ -146,12 +157,20 @@ impl<'a> Way<'a> {
             .objects
             .get_key_value(wanted)
             .filter(|(name, _)| *name != except && !self.moved.contains_key(name));
-        let Some((name, object)) = holder else { return };
+        let Some((name, _)) = holder else { return };
+        self.put_aside(name);
+    }
+
+    /// Something bears another name from now on.
+    fn put_aside(&mut self, name: &Name) {
+        let Some((name, object)) = self.now.objects.get_key_value(name) else { return };
+        // A parent's column takes those of its children along.
+        if object.flag("inherited") {
+            return;
+        }
         let other = format!("{ASIDE}{}", self.moved.len() + 1);
         let (head, tail) = target(name, object, schema(name, object), &object.local);
         self.sql.push(format!("{head} RENAME {tail} TO {other}"));
-        let full = name.name.strip_suffix(object.local.as_str()).unwrap_or_default();
-        self.aside.insert(format!("{full}{other}"), name.name.clone());
         self.moved.insert(name, other);
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn wanted(
 
 fn stands_alone(catalogue: &Catalogue, table: &Name) -> bool {
     let Some(object) = catalogue.objects.get(table) else { return false };
-    let bound = ["partition_of", "partition_key", "inherits", "of_type"]
+    let bound = ["partition_of", "partition_key", "of_type"]
         .iter()
         .any(|fact| object.facts.contains_key(*fact));
     let part = format!("{}.", table.name);
@@ -76,7 +76,7 @@ impl Rebuild {
         // Nothing may be written to it between the copy and its end.
         connection.run("lock", &format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))?;
         let (mut columns, mut list) = (Vec::new(), Vec::new());
-        if let Some(place) = side.place(table) {
+        if let Some(place) = side.here(table) {
             for (_, spot) in place.stored() {
                 // What types of users hold must not hang on types that may go.
                 let as_text = spot.kind.contains('.');
@@ -88,6 +88,8 @@ impl Rebuild {
                     store: format!("c{at}"),
                     type_name: spot.kind.to_owned(),
                     as_text,
+                    table: 0,
+                    number: 0,
                 });
             }
         }
@@ -112,7 +114,7 @@ impl Rebuild {
         connection: &mut Connection,
         side: Side<'_>,
     ) -> Result<(), PostgresError> {
-        if let Some(place) = side.place(&self.table) {
+        if let Some(place) = side.here(&self.table) {
             let (mut names, mut values) = (Vec::new(), Vec::new());
             for column in &self.columns {
                 let own = place.stored().find(|(_, spot)| spot.name == column.name);

@@ -29,7 +29,7 @@ pub(crate) fn rows(
     kept: &Rows<'_>,
     manner: Manner,
 ) -> Result<Option<u64>, PostgresError> {
-    let Some(place) = side.place(kept.relation) else { return Ok(None) };
+    let Some(place) = side.place(kept.relation, kept.columns) else { return Ok(None) };
     let (mut names, mut values, mut again) = (Vec::new(), Vec::new(), Vec::new());
     for column in kept.columns {
         let Some(spot) = place.spot(column) else { continue };
@@ -61,6 +61,34 @@ pub(crate) fn rows(
         }
     };
     connection.count(ABOUT, &sql).map(Some)
+}
+
+/// How many rows would find their place taken, by rows that do not go themselves.
+pub(crate) fn foresee_rows(
+    connection: &mut Connection,
+    side: Side<'_>,
+    kept: &Rows<'_>,
+    goes: &str,
+) -> Result<u64, PostgresError> {
+    let Some(place) = side.place(kept.relation, kept.columns) else { return Ok(0) };
+    let names = key(connection, &place.table)?;
+    let equal = names.iter().map(|name| {
+        let column = kept
+            .columns
+            .iter()
+            .find(|column| place.spot(column).is_some_and(|spot| spot.name == name))?;
+        let spot = place.spot(column)?;
+        Some(format!("t.{name} = {}", value(&format!("k.{}", column.store), column, spot)))
+    });
+    let equal: Option<Vec<String>> = equal.collect();
+    let Some(equal) = equal.filter(|equal| !equal.is_empty()) else { return Ok(0) };
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {} k JOIN {} t ON {} WHERE NOT ({goes})",
+        kept.store,
+        place.table,
+        equal.join(" AND ")
+    );
+    Ok(u64::try_from(connection.number(ABOUT, &sql)?).unwrap_or(0))
 }
 
 /// All values of a row as one text, and the how-manieth it is with this text: how rows without a

@@ -30,7 +30,7 @@ pub(crate) fn mark_values(
     kept: Values<'_>,
     number: i64,
 ) -> Result<Option<Marked>, PostgresError> {
-    let Some(place) = side.place(kept.relation) else { return Ok(None) };
+    let Some(place) = side.place(kept.relation, kept.columns) else { return Ok(None) };
     let Some(finds) = finds(&place, kept.key) else { return Ok(None) };
     let free = |(at, column): (usize, &KeptColumn)| match place.spot(column) {
         // A row that the run deleted afterwards returns as it was then.
@@ -52,6 +52,48 @@ pub(crate) fn mark_values(
     Ok(Some(Marked { table }))
 }
 
+/// In how many rows users wrote another value since, without changing anything.
+pub(crate) fn foresee_values(
+    connection: &mut Connection,
+    side: Side<'_>,
+    kept: Values<'_>,
+) -> Result<u64, PostgresError> {
+    let Some(place) = side.place(kept.relation, kept.columns) else { return Ok(0) };
+    let Some(finds) = finds(&place, kept.key) else { return Ok(0) };
+    let held = kept.columns.iter().enumerate().filter_map(|(at, column)| {
+        let spot = place.spot(column)?;
+        Some(format!("t.{}::text IS DISTINCT FROM k.l{at}", spot.name))
+    });
+    let held: Vec<String> = held.collect();
+    if held.is_empty() {
+        return Ok(0);
+    }
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {} k JOIN {} t ON {finds} WHERE {}",
+        kept.store,
+        place.table,
+        held.join(" OR ")
+    );
+    Ok(u64::try_from(connection.number(ABOUT, &sql)?).unwrap_or(0))
+}
+
+/// How many rows have no kept value to be filled with, among those that stay.
+pub(crate) fn unfilled(
+    connection: &mut Connection,
+    side: Side<'_>,
+    kept: Values<'_>,
+    goes: &str,
+) -> Result<u64, PostgresError> {
+    let Some(place) = side.place(kept.relation, kept.columns) else { return Ok(0) };
+    let Some(finds) = finds(&place, kept.key) else { return Ok(0) };
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {} t WHERE NOT ({goes}) AND NOT EXISTS \
+         (SELECT FROM {} k WHERE {finds})",
+        place.table, kept.store
+    );
+    Ok(u64::try_from(connection.number(ABOUT, &sql)?).unwrap_or(0))
+}
+
 /// Puts values back; where they were marked, only into rows that users left as they were. Says
 /// into how many rows, and into how many not.
 pub(crate) fn values(
@@ -60,7 +102,7 @@ pub(crate) fn values(
     kept: Values<'_>,
     marked: Option<&Marked>,
 ) -> Result<Option<(u64, u64)>, PostgresError> {
-    let Some(place) = side.place(kept.relation) else { return Ok(None) };
+    let Some(place) = side.place(kept.relation, kept.columns) else { return Ok(None) };
     let spots: Vec<(usize, &KeptColumn, Spot<'_>)> = kept
         .columns
         .iter()

@@ -2,6 +2,7 @@
 
 mod access;
 pub(crate) mod cluster;
+mod down_users;
 mod families;
 mod journey;
 mod objects;

@@ -1,7 +1,10 @@
 //! On which conditions migrations run or are taken back, as options of the command line.
 
-use ripcord_core::schema::Mode;
-use ripcord_databases::postgres::Terms;
+use crate::failure::{Code, Failure};
+use ripcord_core::schema::{Mode, SchemaForecast};
+use ripcord_databases::postgres::{Outcome, Terms};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
 
 /// How long, how often, how much.
 #[derive(Debug, clap::Args)]
@@ -21,19 +24,71 @@ pub(super) struct Conditions {
     /// The largest table that is written anew for the order of its columns, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1_024)]
     rebuild_max: u64,
+    /// Refuse whatever goes beyond this plan: the output of `ripcord db plan --json`, in a file, or -
+    /// for the standard input. Counted again under the lock
+    #[arg(long, value_name = "PLAN")]
+    accept: Option<PathBuf>,
+}
+
+/// A plan as far as it limits a run.
+#[derive(Deserialize)]
+struct Accepted {
+    forecast: SchemaForecast,
+    #[serde(default)]
+    conflicts: Vec<Stand>,
+}
+
+#[derive(Deserialize)]
+struct Stand {
+    count: u64,
 }
 
 impl Conditions {
     /// The terms of a run.
-    pub(super) fn terms(&self) -> Terms {
-        Terms {
+    pub(super) fn terms(&self) -> Result<Terms, Failure> {
+        let accepted = self.accept.as_deref().map(read).transpose()?;
+        let conflicts = |plan: &Accepted| plan.conflicts.iter().map(|one| one.count).sum();
+        Ok(Terms {
             mode: Mode::Drop,
             lock_timeout_ms: self.lock_timeout,
             statement_budget_ms: self.statement_budget,
             attempts_max: self.attempts,
             copy_bytes_max: self.copy_max.saturating_mul(1 << 20),
             rebuild_bytes_max: self.rebuild_max.saturating_mul(1 << 20),
-            accept: None,
+            conflicts_max: accepted.as_ref().map(conflicts),
+            accept: accepted.map(|plan| plan.forecast),
+            ..Terms::default()
+        })
+    }
+}
+
+/// What one migration took of what was accepted for all of them is no more to be had.
+pub(super) fn spend(terms: &mut Terms, outcome: &Outcome) {
+    if let Some(accept) = &mut terms.accept {
+        let lists = [(&mut accept.hidden, &outcome.hidden), (&mut accept.gone, &outcome.gone)];
+        for (accepted, found) in lists {
+            for one in accepted {
+                let same = found.iter().find(|it| it.what == one.what && it.unit == one.unit);
+                one.count = one.count.saturating_sub(same.map_or(0, |it| it.count));
+            }
         }
     }
+    let conflicts = outcome.conflicts.iter().map(|one| one.count).sum();
+    terms.conflicts_max = terms.conflicts_max.map(|max| max.saturating_sub(conflicts));
+}
+
+fn read(path: &Path) -> Result<Accepted, Failure> {
+    let text = if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let place = path.display();
+    let text = text.map_err(|error| {
+        Failure::new(Code::Usage, format!("cannot read the plan {place}: {error}"))
+    })?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::new(Code::Usage, format!("{place} is not a plan: {error}"))
+            .hint("`ripcord db plan up --json` or `plan down --json` writes one")
+    })
 }

@@ -1,14 +1,18 @@
 //! `ripcord db down`.
 
-use super::conditions::Conditions;
+use super::conditions::{Conditions, spend};
 use super::crash::Plug;
 use super::place::{Opened, Place};
+use super::plan::foretold;
 use super::tell::{self, Subject};
 use super::trouble::{failure, hindrance};
 use crate::cli::context::Context;
 use crate::failure::Failure;
 use crate::terminal;
-use ripcord_databases::postgres::{Back, down, settle, to_take_back};
+use ripcord_databases::formats::MigrationSet;
+use ripcord_databases::postgres::{
+    Back, Ran, Standing, Taking, down, preview_down, settle, to_take_back,
+};
 use std::process::ExitCode;
 
 /// Take migrations back, the latest first; what they destroyed comes back, and what users wrote
@@ -52,6 +56,24 @@ pub(super) fn back(to: Option<&str>, steps: Option<usize>) -> Back<'_> {
     }
 }
 
+/// The runs to be taken back, and which of them a script takes back.
+pub(super) fn takings(
+    chosen: &[i64],
+    runs: &[Ran],
+    standings: &[Standing],
+    set: &MigrationSet,
+) -> Vec<Taking> {
+    let taking = |ran: &Ran| {
+        let mut known = standings.iter();
+        let standing = known.find(|one| one.version == ran.version && one.kind == ran.kind);
+        let file = standing.and_then(|one| set.migrations.get(one.index?));
+        let script = ran.has_down || file.is_some_and(|file| file.down.is_some());
+        Taking { run: ran.id, script }
+    };
+    let chosen = chosen.iter().filter_map(|id| runs.iter().find(|ran| ran.id == *id));
+    chosen.map(taking).collect()
+}
+
 pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
     let history = args.place.open("down")?.history;
     let mut plug = Plug::from_environment();
@@ -64,9 +86,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
     }
     let standings = history.standing(&set, &mut connection).map_err(|error| failure(&error))?;
     let runs = history.runs(&mut connection).map_err(|error| failure(&error))?;
-    drop(connection);
     let chosen = to_take_back(&standings, &runs, args.back()).map_err(|error| hindrance(&error))?;
-    let terms = args.conditions.terms();
+    let mut terms = args.conditions.terms()?;
+    let takings = takings(&chosen, &runs, &standings, &set);
+    // Who has to go back now is not kept from it by a forecast that fails.
+    match preview_down(&mut connection, history.key(), &takings, &terms) {
+        Ok(ahead) if !takings.is_empty() => terminal::say(&foretold(&ahead).join("\n")),
+        Ok(_) => {}
+        Err(error) => terminal::say(&format!("no forecast: {error}")),
+    }
+    drop(connection);
     let mut count = 0;
     for id in chosen {
         let Some(ran) = runs.iter().find(|ran| ran.id == id) else { continue };
@@ -80,6 +109,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
         };
         let outcome = down(&mut session, id, file, &history, &terms, &mut tell)
             .map_err(|error| failure(&error))?;
+        spend(&mut terms, &outcome);
         plug.pass();
         count += 1;
         let subject = Subject { event: "taken_back", version: &ran.version, name: &ran.name };

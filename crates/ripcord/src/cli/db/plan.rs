@@ -1,7 +1,7 @@
 //! `ripcord db plan`.
 
 use super::conditions::Conditions;
-use super::down::back;
+use super::down::{back, takings};
 use super::place::Place;
 use super::trouble::{failure, hindrance};
 use super::up::Passes;
@@ -11,7 +11,9 @@ use crate::terminal;
 use clap::Subcommand;
 use ripcord_core::schema::SchemaForecast;
 use ripcord_databases::formats::Migration;
-use ripcord_databases::postgres::{preview_up, to_run, to_take_back};
+use ripcord_databases::postgres::{
+    Ahead, Conflict, Locked, Taking, preview_down, preview_up, to_run, to_take_back,
+};
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -58,6 +60,8 @@ struct Down {
     /// So many migrations [default: 1]
     #[arg(long, value_name = "COUNT")]
     steps: Option<usize>,
+    #[command(flatten)]
+    conditions: Conditions,
 }
 
 /// What machines read.
@@ -66,8 +70,8 @@ struct Document {
     version: u32,
     direction: &'static str,
     migrations: Vec<Line>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    forecast: Option<SchemaForecast>,
+    #[serde(flatten)]
+    ahead: Ahead,
 }
 
 #[derive(Serialize)]
@@ -102,7 +106,7 @@ fn up(args: &Up) -> Result<Document, Failure> {
         .map_err(|error| hindrance(&error))?;
     let chosen: Vec<Migration> =
         chosen.iter().filter_map(|index| set.migrations.get(*index)).cloned().collect();
-    let terms = args.conditions.terms();
+    let terms = args.conditions.terms()?;
     let forecast =
         preview_up(&mut place.connection, &chosen, &terms).map_err(|error| failure(&error))?;
     let line = |one: &Migration| Line {
@@ -111,7 +115,9 @@ fn up(args: &Up) -> Result<Document, Failure> {
         way_back: way_back(one.down.is_some()),
     };
     let migrations = chosen.iter().map(line).collect();
-    Ok(Document { version: 1, direction: "up", migrations, forecast: Some(forecast) })
+    let (conflicts, against, locks) = (Vec::new(), Vec::new(), Vec::new());
+    let ahead = Ahead { forecast, conflicts, against, locks, bytes: 0 };
+    Ok(Document { version: 1, direction: "up", migrations, ahead })
 }
 
 fn down(args: &Down) -> Result<Document, Failure> {
@@ -123,16 +129,17 @@ fn down(args: &Down) -> Result<Document, Failure> {
     let runs = place.history.runs(&mut place.connection).map_err(|error| failure(&error))?;
     let chosen = to_take_back(&standings, &runs, back(args.to.as_deref(), args.steps))
         .map_err(|error| hindrance(&error))?;
-    let chosen = chosen.iter().filter_map(|id| runs.iter().find(|ran| ran.id == *id));
-    let migrations = chosen.map(|ran| {
-        let standing =
-            standings.iter().find(|one| one.version == ran.version && one.kind == ran.kind);
-        let file = standing.and_then(|one| place.set.migrations.get(one.index?));
-        let script = ran.has_down || file.is_some_and(|file| file.down.is_some());
-        Line { version: ran.version.clone(), name: ran.name.clone(), way_back: way_back(script) }
-    });
-    let migrations = migrations.collect();
-    Ok(Document { version: 1, direction: "down", migrations, forecast: None })
+    let takings = takings(&chosen, &runs, &standings, &place.set);
+    let line = |taking: &Taking| {
+        let ran = runs.iter().find(|ran| ran.id == taking.run)?;
+        let (version, name) = (ran.version.clone(), ran.name.clone());
+        Some(Line { version, name, way_back: way_back(taking.script) })
+    };
+    let migrations = takings.iter().filter_map(line).collect();
+    let terms = args.conditions.terms()?;
+    let ahead = preview_down(&mut place.connection, place.history.key(), &takings, &terms)
+        .map_err(|error| failure(&error))?;
+    Ok(Document { version: 1, direction: "down", migrations, ahead })
 }
 
 fn way_back(script: bool) -> &'static str {
@@ -146,17 +153,35 @@ fn people(document: &Document) -> String {
     let row = |line: &Line| vec![line.version.clone(), line.name.clone(), line.way_back.to_owned()];
     let rows: Vec<Vec<String>> = document.migrations.iter().map(row).collect();
     let mut lines = vec![terminal::table(&["version", "name", "way back"], &rows)];
-    if let Some(forecast) = &document.forecast {
-        for (word, list) in [
-            ("kept:", &forecast.kept),
-            ("hidden:", &forecast.hidden),
-            ("gone for good:", &forecast.gone),
-        ] {
-            lines.extend(list.iter().map(|one| format!("{word} {one}")));
-        }
-        lines.extend(forecast.caveats.iter().map(|caveat| format!("note: {caveat}")));
-        let SchemaForecast { counted_at, takes_ms, .. } = forecast;
-        lines.push(format!("counted at {counted_at}; takes about {takes_ms} ms"));
-    }
+    let back = document.direction == "down";
+    lines.extend(told(&document.ahead, if back { "comes back:" } else { "kept:" }));
     lines.join("\n")
+}
+
+/// What taking back would bring, line by line.
+pub(super) fn foretold(ahead: &Ahead) -> Vec<String> {
+    told(ahead, "comes back:")
+}
+
+fn told(ahead: &Ahead, kept_word: &str) -> Vec<String> {
+    let SchemaForecast { kept, hidden, gone, caveats, counted_at, takes_ms } = &ahead.forecast;
+    let mut lines = Vec::new();
+    for (word, list) in [(kept_word, kept), ("hidden:", hidden), ("gone for good:", gone)] {
+        lines.extend(list.iter().map(|one| format!("{word} {one}")));
+    }
+    let one = |word: &'static str| {
+        move |one: &Conflict| format!("{word} {} ({}): {}", one.what, one.count, one.why)
+    };
+    lines.extend(ahead.conflicts.iter().map(one("conflict:")));
+    lines.extend(ahead.against.iter().map(one("would be refused:")));
+    for Locked { table, readers_wait, bytes } in &ahead.locks {
+        let who = if *readers_wait { "readers and writers wait" } else { "writers wait" };
+        lines.push(format!("locked: {table} ({bytes} bytes): {who}"));
+    }
+    if ahead.bytes > 0 {
+        lines.push(format!("copied aside or written anew: up to {} bytes", ahead.bytes));
+    }
+    lines.extend(caveats.iter().map(|caveat| format!("note: {caveat}")));
+    lines.push(format!("counted at {counted_at}; takes about {takes_ms} ms"));
+    lines
 }

@@ -47,8 +47,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
             terminal::print(&line(step));
         }
     };
-    let steps = score(url, &name, &set, &args.conditions.terms(), &mut told)
-        .map_err(|error| failure(&error))?;
+    let terms = args.conditions.terms()?;
+    let steps = score(url, &name, &set, &terms, &mut told).map_err(|error| failure(&error))?;
     let exact = steps.iter().filter(|step| step.differs.is_empty()).count();
     let of = set.migrations.len();
     if context.json {

@@ -1,6 +1,6 @@
 //! `ripcord db up`.
 
-use super::conditions::Conditions;
+use super::conditions::{Conditions, spend};
 use super::crash::Plug;
 use super::place::{Opened, Place};
 use super::tell::{self, Subject};
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
     drop(connection);
     let chosen = to_run(set.format, &standings, args.to.as_deref(), args.passing.passing())
         .map_err(|error| hindrance(&error))?;
-    let terms = args.conditions.terms();
+    let mut terms = args.conditions.terms()?;
     let mut count = 0;
     for index in chosen {
         let Some(migration) = set.migrations.get(index) else { continue };
@@ -83,6 +83,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
         };
         let outcome = up(&mut session, migration, &mut history, &terms, &mut tell)
             .map_err(|error| failure(&error))?;
+        spend(&mut terms, &outcome);
         plug.pass();
         count += 1;
         let version =

@@ -44,6 +44,54 @@ fn a_plan_says_what_would_be_kept_and_changes_nothing() {
 }
 
 #[test]
+fn a_plan_back_counts_and_what_was_accepted_is_the_limit() {
+    let world = World::new("plain");
+    world.write(
+        "1_notes.up.sql",
+        "CREATE TABLE notes (id integer PRIMARY KEY, body text, extra text);\n\
+         INSERT INTO notes VALUES (1, 'a', 'x'), (2, 'b', 'y'), (3, 'c', 'z');",
+    );
+    world.write(
+        "2_less.up.sql",
+        "ALTER TABLE notes DROP COLUMN extra, ADD COLUMN more text; UPDATE notes SET body = 'new' WHERE id < 3;",
+    );
+    world.run(&["up"]).expect(0);
+    world.value(
+        "UPDATE notes SET more = 'user' WHERE id = 1; UPDATE notes SET body = 'mine' WHERE id = 2",
+    );
+    let before = world.schema();
+    let plan = world.run(&["plan", "down", "--json"]).expect(0).json();
+    let hidden = serde_json::json!([{ "what": "notes.more", "unit": "values", "count": 1 }]);
+    assert_eq!(plan["forecast"]["hidden"], hidden, "{plan}");
+    assert_eq!(plan["conflicts"][0]["what"], "public.notes.body", "{plan}");
+    assert_eq!(plan["conflicts"][0]["count"], 1, "{plan}");
+    assert_eq!(plan["locks"][0]["table"], "notes", "{plan}");
+    assert_eq!(world.schema(), before, "nothing was changed");
+    let file = world.folder.path().join("plan.json");
+    std::fs::write(&file, plan.to_string()).unwrap();
+    let accept = file.to_str().unwrap().to_owned();
+    // One more user writes between the plan and the act.
+    world.value("UPDATE notes SET more = 'late' WHERE id = 3");
+    let refused = world.run(&["down", "--accept", &accept]).expect(3);
+    assert!(refused.stderr.contains("2 values of notes.more, and 1 were accepted"), "{refused:?}");
+    assert_eq!(world.schema(), before, "nothing was changed");
+    world.value("UPDATE notes SET more = NULL WHERE id = 3");
+    world.value("UPDATE notes SET body = 'theirs' WHERE id = 1");
+    let refused = world.run(&["down", "--accept", &accept]).expect(3);
+    assert!(refused.stderr.contains("1 were accepted: 2 of public.notes.body"), "{refused:?}");
+    world.value("UPDATE notes SET body = 'new' WHERE id = 1");
+    let done = world.run(&["down", "--accept", &accept, "--json"]).expect(0);
+    assert!(done.stderr.contains("conflict: public.notes.body (1)"), "told beforehand: {done:?}");
+    let line: serde_json::Value =
+        serde_json::from_str(done.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(line["hidden"], plan["forecast"]["hidden"], "the outcome is the forecast");
+    assert_eq!(line["conflicts"], plan["conflicts"], "the outcome is the forecast");
+    assert_eq!(world.value("SELECT string_agg(extra, ',' ORDER BY id) FROM notes"), "x,y,z");
+    assert_eq!(world.value("SELECT string_agg(body, ',' ORDER BY id) FROM notes"), "a,mine,c");
+    world.run(&["up", "--accept", "/nowhere"]).expect(2);
+}
+
+#[test]
 fn a_score_counts_what_comes_back_exactly() {
     let world = world();
     let score = world.run(&["score"]).expect(0);

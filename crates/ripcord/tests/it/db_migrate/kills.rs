@@ -17,8 +17,8 @@ fn folder(world: &World) {
     world.write("1_notes.down.sql", "DROP TABLE notes;");
     world.write(
         "2_change.up.sql",
-        "UPDATE notes SET body = upper(body) WHERE id < 20;\nDELETE FROM notes WHERE id > 40;\n\
-         ALTER TABLE notes DROP COLUMN extra;",
+        "ALTER TABLE notes DROP COLUMN extra;\nUPDATE notes SET body = upper(body) WHERE id < 20;\n\
+         DELETE FROM notes WHERE id > 40;",
     );
     world.write("3_index.up.sql", "CREATE INDEX CONCURRENTLY notes_body ON notes (body);");
     world.write("3_index.down.sql", "DROP INDEX notes_body;");

@@ -61,7 +61,7 @@ pub(super) struct Case {
 pub(super) const KEYS: u64 = 12;
 
 /// What a step of a migration may be; `T` is the table. None of them needs another.
-const STATEMENTS: [&str; 22] = [
+const STATEMENTS: [&str; 29] = [
     "UPDATE T SET a = a + 1 WHERE b = 2",
     "UPDATE T SET a = a * 10, b = NULL WHERE a > 1",
     "UPDATE T SET b = coalesce(b, 0) + 1",
@@ -84,6 +84,13 @@ const STATEMENTS: [&str; 22] = [
     "CREATE VIEW T_view AS SELECT l, a FROM T",
     "DO $$BEGIN UPDATE T SET a = 55 WHERE l < 3; DELETE FROM T WHERE l = 5; END$$",
     "ALTER TABLE T ADD CONSTRAINT T_check CHECK (l >= 0)",
+    "UPDATE T SET b = coalesce(b, 0); ALTER TABLE T ALTER COLUMN b SET DEFAULT 0, ALTER COLUMN b SET NOT NULL",
+    "ALTER TABLE T RENAME COLUMN d TO d_old; ALTER TABLE T ADD COLUMN d bytea; UPDATE T SET d = d_old",
+    "ALTER TABLE T DROP COLUMN c; ALTER TABLE T ADD COLUMN c text DEFAULT 'anew'",
+    "ALTER TABLE T ALTER COLUMN c TYPE varchar(2) USING c::varchar(2)",
+    "UPDATE T SET l = l + 1000 WHERE l = 4",
+    "ALTER TABLE T ADD COLUMN g serial",
+    "CREATE TABLE T_copy AS SELECT * FROM T; DELETE FROM T_copy WHERE l = 1",
 ];
 
 impl Case {
@@ -110,6 +117,10 @@ impl Case {
                 || (gone("DROP COLUMN c") || gone("DROP NOT NULL") || gone("SET DEFAULT 'other'"))
                     && (one.contains(" c ") || column("c"))
                 || gone("COLUMN d") && one.contains("COLUMN d")
+                || gone("SET NOT NULL") && (one.contains("b = NULL") || one.contains("TYPE text"))
+                || gone("TYPE text") && one.contains("SET NOT NULL")
+                || gone("varchar(2)") && one.contains("DEFAULT 'other'")
+                || gone("DEFAULT 'other'") && one.contains("varchar(2)")
                 || gone("TYPE text") && (one.contains("b = ") || one.contains("SET b"))
                 || gone("_view") && (one.contains("TYPE") || one.contains("RENAME TO"))
                 || gone("TYPE bigint") && one.contains("_extra")

@@ -1,6 +1,7 @@
 //! The steps: each a migration as people write them, with the script that takes it back as its
 //! author would have written it, and where it is telling a wrong one.
 
+mod folders;
 mod rest;
 mod tables;
 mod types;
@@ -20,5 +21,5 @@ const fn step(name: &'static str, up: &'static str, down: &'static str) -> Step 
 
 /// All of them.
 pub(super) fn steps() -> impl Iterator<Item = &'static Step> {
-    tables::STEPS.iter().chain(types::STEPS).chain(rest::STEPS)
+    tables::STEPS.iter().chain(types::STEPS).chain(rest::STEPS).chain(folders::STEPS)
 }
