@@ -116,6 +116,9 @@ impl<'a> Back<'a> {
             demands.extend(run_converting(connection, statement, self.target)?);
         }
         demands.extend(late);
+        if ran {
+            demands.extend(self.loosen(connection, &now)?);
+        }
         for retyping in retypings {
             retyping.after(keeper, connection)?;
         }
@@ -164,6 +167,45 @@ impl<'a> Back<'a> {
             }
             Ok(())
         })
+    }
+
+    /// Columns that a script made anew may be empty until they are filled: rows come back without
+    /// them. Answers what then has to be demanded again.
+    fn loosen(
+        &self,
+        connection: &mut Connection,
+        now: &Catalogue,
+    ) -> Result<Vec<Sql>, PostgresError> {
+        let (side, mut demands) = (self.side(now), Vec::new());
+        for piece in self.pieces {
+            let KeptItem::Values { columns, lossy: false, .. } = &piece.item else { continue };
+            let Some(table) = side.table(piece) else { continue };
+            for column in columns {
+                let name = format!("{table}.{}", column.name);
+                let name = Name { kind: Kind::Column, name };
+                let old = self.target.objects.get(&name);
+                if !old
+                    .is_some_and(|old| old.flag("not_null") && !old.facts.contains_key("identity"))
+                {
+                    continue;
+                }
+                let alter = format!("ALTER TABLE {table} ALTER COLUMN {}", column.name);
+                let loosened = attempt(connection, |connection| {
+                    connection.run(ABOUT, &format!("{alter} DROP NOT NULL"))
+                })?;
+                if loosened {
+                    demands.push(Sql {
+                        label: format!("{name} is never empty"),
+                        sql: format!("{alter} SET NOT NULL"),
+                        apart: false,
+                        caution: None,
+                        late: true,
+                        object: Some(name),
+                    });
+                }
+            }
+        }
+        Ok(demands)
     }
 
     /// Makes tables anew whose columns would stand in another order, now that everything else is

@@ -47,8 +47,15 @@ impl Back<'_> {
                 break;
             }
         }
+        // What only waits for other rows is no answer to the question what is in the way.
+        let mut reasons = Vec::new();
         for unit in waiting {
-            self.unit(connection, side, unit, outcome).map_err(|error| stands(error, unit))?;
+            let failed = tried(connection, |c| self.unit(c, side, unit, outcome))?;
+            reasons.extend(failed.map(|error| (error.code() == "23503", unit, error)));
+        }
+        reasons.sort_by_key(|(waits, ..)| *waits);
+        if let Some((_, unit, error)) = reasons.into_iter().next() {
+            return Err(stands(error, unit));
         }
         // What was referred to may be free by now.
         for _ in 0..PASSES_MAX {
@@ -198,14 +205,28 @@ pub(super) fn attempt(
     connection: &mut Connection,
     act: impl FnOnce(&mut Connection) -> Result<(), PostgresError>,
 ) -> Result<bool, PostgresError> {
+    tried(connection, act).map(|failed| failed.is_none())
+}
+
+/// The same, with what stands against it.
+fn tried(
+    connection: &mut Connection,
+    act: impl FnOnce(&mut Connection) -> Result<(), PostgresError>,
+) -> Result<Option<PostgresError>, PostgresError> {
     connection.run(ABOUT, "SAVEPOINT ripcord_back")?;
     match act(connection) {
-        Ok(()) => connection.run(ABOUT, "RELEASE SAVEPOINT ripcord_back").map(|()| true),
-        Err(error) if ["22", "23"].contains(&error.code().get(..2).unwrap_or_default()) => {
-            connection.run(ABOUT, "ROLLBACK TO SAVEPOINT ripcord_back").map(|()| false)
+        Ok(()) => connection.run(ABOUT, "RELEASE SAVEPOINT ripcord_back").map(|()| None),
+        Err(error) if is_against(&error) => {
+            connection.run(ABOUT, "ROLLBACK TO SAVEPOINT ripcord_back").map(|()| Some(error))
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether rows, values, or a key that a column is part of, stand against a statement.
+fn is_against(error: &PostgresError) -> bool {
+    ["22", "23"].contains(&error.code().get(..2).unwrap_or_default())
+        || ["42P16", "42703"].contains(&error.code())
 }
 
 fn is_lossy(piece: &Kept) -> bool {

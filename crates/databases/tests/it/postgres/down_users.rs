@@ -226,3 +226,27 @@ fn rows_that_stand_against_it_are_named() {
         None,
     );
 }
+
+/// What somebody changed since on the same objects is not run over; what lies beside it is no
+/// hindrance.
+#[test]
+fn what_somebody_changed_since_stands_in_the_way_by_name() {
+    let drifted = |users: &str, said: &str| {
+        let world = World::new(NOTES, "ALTER TABLE notes ADD COLUMN more text");
+        world.database.run(users);
+        let dump = world.database.dump();
+        let error = world.down(&Terms::default()).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+        assert_eq!(world.database.dump(), dump, "nothing has changed");
+    };
+    drifted("ALTER TABLE notes ALTER more TYPE varchar(5)", "column notes.more was changed since");
+    drifted("ALTER TABLE notes DROP COLUMN more", "column notes.more was dropped since");
+    let world = World::new(NOTES, "ALTER TABLE notes ADD COLUMN more text");
+    world.database.run(
+        "COMMENT ON COLUMN notes.more IS 'theirs'; ALTER TABLE notes ADD COLUMN own int; \
+         CREATE TABLE beside (a int)",
+    );
+    world.down(&Terms::default()).unwrap();
+    assert_eq!(world.number("SELECT count(*) FROM beside"), 0);
+    assert_eq!(world.number("SELECT count(own) FROM notes"), 0);
+}
