@@ -122,8 +122,8 @@ impl Runner<'_> {
         }
     }
 
-    /// Brings a flag back to how this plan found it, if it is still as the plan left it, or, where
-    /// nobody knows whether the change came through, as it would have left it.
+    /// Brings a flag back to how this plan found it, if it is still as the plan alone left it.
+    /// Whether the change came through, where that is in doubt, shows in the flag itself.
     fn take_back(
         &self,
         change: &ServiceChange,
@@ -138,8 +138,7 @@ impl Runner<'_> {
         if now.state == found.state {
             return Ok(Receipt::of(format!("{flag} is as before")));
         }
-        let in_doubt = change.wish.applied_to(found);
-        let left = trace.left.as_ref().unwrap_or(&in_doubt);
+        let left = change.wish.applied_to(found);
         if now.state != left.state {
             let changes = left.differences(&now).join(", ");
             return Ok(Receipt::of(format!(

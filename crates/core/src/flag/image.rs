@@ -53,6 +53,15 @@ impl FlagImage {
         self.state.get(SWITCH).map_or_else(is_true, |on| on == &Value::Bool(true))
     }
 
+    /// Its state in a word or two.
+    pub fn in_a_word(&self) -> &'static str {
+        match (self.is_on(), self.is_off()) {
+            (true, _) => "on",
+            (_, true) => "off",
+            (false, false) => "on for some",
+        }
+    }
+
     /// It with its switch put; where there is none, with one value for everybody.
     #[must_use]
     pub fn switched(&self, on: bool) -> FlagImage {

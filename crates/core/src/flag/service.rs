@@ -208,11 +208,7 @@ impl fmt::Display for ServiceChange {
 impl fmt::Display for ServiceSeen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let image = &self.image;
-        let state = match (image.is_on(), image.is_off()) {
-            (true, _) => "on",
-            (_, true) => "off",
-            (false, false) => "on for some",
-        };
+        let state = image.in_a_word();
         let when = match self.moment {
             ServiceMoment::Before => "before the release",
             ServiceMoment::After => "with the release",

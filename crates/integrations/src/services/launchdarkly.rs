@@ -91,8 +91,9 @@ impl LaunchDarkly {
     /// The request for a change of a flag that is like this.
     pub(super) fn call(&self, now: &FlagImage, wish: &ServiceWish, reason: &str) -> Call {
         match wish {
-            ServiceWish::Off => self.switch(&now.key, "turnFlagOff", reason),
-            ServiceWish::On => self.switch(&now.key, "turnFlagOn", reason),
+            // Off is what is wanted whatever somebody does to it meanwhile.
+            ServiceWish::Off => self.turn_off(&now.key, reason),
+            ServiceWish::On => self.restore(&now.switched(true), now, reason),
             ServiceWish::As(was) => self.restore(was, now, reason),
         }
     }
@@ -103,11 +104,11 @@ impl LaunchDarkly {
     }
 
     /// One instruction, which is atomic and changes nothing when it is so already.
-    fn switch(&self, key: &str, instruction: &str, reason: &str) -> Call {
+    fn turn_off(&self, key: &str, reason: &str) -> Call {
         let body = json!({
             "environmentKey": self.environment,
             "comment": reason,
-            "instructions": [{"kind": instruction}],
+            "instructions": [{"kind": "turnFlagOff"}],
         });
         self.patch(key, "application/json; domain-model=launchdarkly.semanticpatch", body)
     }

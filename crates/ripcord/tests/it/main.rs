@@ -13,6 +13,10 @@ mod db_migrate;
 mod db_review;
 mod db_snapshot;
 mod demo;
+#[expect(dead_code, reason = "the tests of another crate need more of it")]
+#[path = "../../../integrations/tests/it/flag_servers.rs"]
+mod flag_servers;
+mod flag_services;
 mod flags;
 mod flags_import;
 mod flags_server;
@@ -25,5 +29,8 @@ mod many;
 mod pruning;
 mod rolling;
 mod scenarios;
+#[expect(dead_code, reason = "the tests of another crate need more of it")]
+#[path = "../../../integrations/tests/it/server.rs"]
+mod server;
 mod site;
 mod tour;
