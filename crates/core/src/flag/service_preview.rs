@@ -19,6 +19,8 @@ pub struct ServicePreview {
     pub off: Vec<ServiceChange>,
     /// What a deploy changes once it has the traffic, and a rollback once it is verified.
     pub changes: Vec<ServiceChange>,
+    /// What people are asked to turn off themselves before a schema goes from under it.
+    pub by_people: Vec<String>,
     /// How long until clients have a change.
     pub settle_ms: Millis,
 }
@@ -221,6 +223,9 @@ impl FlagPreview {
         }
         let when = if first { "now" } else { "once it serves" };
         let call = (services.by_hand)(&change);
+        if change.requires.is_some() && change.wish == ServiceWish::Off {
+            self.services.by_people.push(change.flag.to_string());
+        }
         self.report.push(format!("for people, {when}: {change}: {call}"));
     }
 
@@ -286,5 +291,154 @@ impl<'a> Services<'a> {
 impl std::fmt::Debug for Services<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Services").field("authority", &self.authority).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flag::service::{ServiceMoment, ServiceSeen};
+    use crate::plan::fixture::release;
+    use serde_json::{Value, json};
+
+    fn image(on: bool, rules: &str) -> FlagImage {
+        let Value::Object(state) = json!({"on": on, "rules": rules}) else { panic!("no object") };
+        FlagImage { key: "checkout".into(), version: Some(4), state }
+    }
+
+    fn flag(key: &str) -> ServiceFlag {
+        let (service, key) = ("launchdarkly".to_owned(), key.to_owned());
+        ServiceFlag { service, kind: ServiceKind::LaunchDarkly, key }
+    }
+
+    fn now(flags: &[(&str, Result<FlagImage, String>)]) -> BTreeMap<String, ServiceNow> {
+        let one = |(key, image): &(&str, Result<FlagImage, String>)| {
+            let now = ServiceNow { flag: flag(key), image: image.clone(), settle_ms: 7 };
+            (now.flag.name(), now)
+        };
+        flags.iter().map(one).collect()
+    }
+
+    fn naming(id: &str, flags: &[(&str, Option<&str>, Option<u64>)]) -> Release {
+        let mut release = release(id);
+        let named = release.flags.services.entry("launchdarkly".to_owned()).or_default();
+        for (key, want, requires) in flags {
+            let want = want.map(str::to_owned);
+            let requires_schema = requires.map(MigrationVersion);
+            named.insert((*key).to_owned(), FlagWish { want, requires_schema });
+        }
+        release
+    }
+
+    /// What v2's deploy did to a flag.
+    fn span(key: &str, before: &FlagImage, after: &FlagImage) -> History {
+        let mut trace = ServiceTrace::of(&flag(key));
+        for (moment, image) in [(ServiceMoment::Before, before), (ServiceMoment::After, after)] {
+            trace.take(&ServiceSeen { flag: flag(key), moment, image: image.clone() });
+        }
+        let mut history = History::default();
+        let spans = BTreeMap::from([(flag(key).name(), trace)]);
+        history.service_spans.insert("v2".into(), spans);
+        history
+    }
+
+    fn services<'a>(
+        now: &'a BTreeMap<String, ServiceNow>,
+        history: &'a History,
+        authority: Authority,
+        clash: Clash,
+    ) -> Services<'a> {
+        Services { now, authority, history, clash, by_hand: &|_| "curl".to_owned() }
+    }
+
+    /// A rollback from a v2 that names `own` and `shared`, which v1 knows as well.
+    fn back(
+        now: &BTreeMap<String, ServiceNow>,
+        history: &History,
+        authority: Authority,
+        clash: Clash,
+    ) -> FlagPreview {
+        let left = naming("v2", &[("own", None, Some(2)), ("shared", None, None)]);
+        let target = naming("v1", &[("shared", None, None)]);
+        let mut preview = FlagPreview::default();
+        let undone = BTreeSet::from([MigrationVersion(2)]);
+        let services = services(now, history, authority, clash);
+        preview.add_rollback_at(&services, &target, &[&left], &undone);
+        preview
+    }
+
+    #[test]
+    fn a_deploy_changes_what_it_wants_and_records_the_rest() {
+        let release =
+            naming("v2", &[("a", Some("on"), None), ("b", Some("off"), None), ("c", None, None)]);
+        let now = now(&[
+            ("a", Ok(image(false, "x"))),
+            ("b", Ok(image(false, "x"))),
+            ("c", Err("down".into())),
+        ]);
+        let history = History::default();
+        let mut preview = FlagPreview::default();
+        let known = services(&now, &history, Authority::Act, Clash::Keep);
+        preview.add_deploy_at(&known, &release);
+        let found: Vec<String> = preview.services.changes.iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["turn on a at LaunchDarkly"]);
+        assert_eq!(preview.services.record.len(), 3);
+        assert!(preview.report.iter().any(|line| line.contains("c at LaunchDarkly is now is not")));
+
+        let mut preview = FlagPreview::default();
+        let known = services(&now, &history, Authority::Observe, Clash::Keep);
+        preview.add_deploy_at(&known, &release);
+        assert!(preview.services.changes.is_empty() && preview.services.record.len() == 3);
+        assert!(
+            preview.report.iter().any(|line| line.ends_with("turn on a at LaunchDarkly: curl"))
+        );
+    }
+
+    #[test]
+    fn own_flags_go_off_and_shared_ones_return() {
+        let (before, after) = (image(false, "old"), image(true, "new"));
+        let history = span("shared", &before, &after);
+        let found = now(&[("own", Ok(image(true, "x"))), ("shared", Ok(after.clone()))]);
+        let preview = back(&found, &history, Authority::Act, Clash::Keep);
+        let (off, rest) = (&preview.services.off, &preview.services.changes);
+        assert_eq!((off.len(), off[0].requires), (1, Some(MigrationVersion(2))));
+        assert_eq!((&off[0].wish, &off[0].expected), (&ServiceWish::Off, &None));
+        assert_eq!(rest[0].wish, ServiceWish::As(Box::new(before.clone())));
+        assert_eq!(rest[0].expected.as_deref(), Some(&after));
+        assert_eq!(preview.services.settle_ms, 7);
+
+        // Where it cannot be asked, it must by then be as the release left it.
+        let blind = now(&[("own", Err("down".into())), ("shared", Err("down".into()))]);
+        let preview = back(&blind, &history, Authority::Act, Clash::Keep);
+        assert_eq!(preview.services.off.len(), 1);
+        assert_eq!(preview.services.changes[0].expected.as_deref(), Some(&after));
+    }
+
+    #[test]
+    fn what_somebody_changed_stays_or_is_overwritten_by_wish() {
+        let history = span("shared", &image(false, "old"), &image(true, "new"));
+        let found = now(&[("own", Ok(image(false, "x"))), ("shared", Ok(image(true, "theirs")))]);
+        let kept = back(&found, &history, Authority::Act, Clash::Keep);
+        assert_eq!((kept.services.off.len(), kept.services.changes.len()), (0, 0));
+        assert_eq!(
+            kept.forecast.kept,
+            ["shared at LaunchDarkly: somebody changed it since \
+              (rules \"new\" -> \"theirs\"); it stays so"]
+        );
+        let forced = back(&found, &history, Authority::Act, Clash::Force);
+        assert_eq!(forced.services.changes.len(), 1);
+        assert_eq!(forced.forecast.gone.len(), 1);
+    }
+
+    /// Without the right to act nothing is done, and a person's word is asked for where a schema
+    /// goes from under a flag.
+    #[test]
+    fn for_people() {
+        let history = span("shared", &image(false, "old"), &image(true, "new"));
+        let found = now(&[("own", Ok(image(true, "x"))), ("shared", Ok(image(true, "new")))]);
+        let told = back(&found, &history, Authority::Propose, Clash::Keep);
+        assert!(told.services.off.is_empty() && told.services.changes.is_empty());
+        assert_eq!(told.services.by_people, ["own at LaunchDarkly"]);
+        assert_eq!(told.report.iter().filter(|line| line.ends_with(": curl")).count(), 2);
     }
 }

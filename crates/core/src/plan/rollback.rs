@@ -160,6 +160,9 @@ impl Back<'_> {
             let undo = vec![ensure_service_flag(change.reversed())];
             steps.add_reversible(ensure_service_flag(change), undo);
         }
+        if self.exchange.holds {
+            self.ask(steps);
+        }
         if self.exchange.holds && self.off().any(|change| change.requires.is_some()) {
             steps.add(self.exchange.settle_services(), Undo::Nothing);
         }
@@ -173,8 +176,18 @@ impl Back<'_> {
         self.exchange.services().into_iter().flat_map(|services| &services.off)
     }
 
+    /// What Ripcord may not turn off itself is off by a person's word before its schema goes.
+    fn ask(&self, steps: &mut Steps<'_>) {
+        let by_people = self.exchange.services().map(|services| services.by_people.join(", "));
+        if let Some(flags) = by_people.filter(|flags| !flags.is_empty()) {
+            let question = format!("is {flags} off by now, and have clients heard of it?");
+            steps.add(Effect::Approve { question }, Undo::Nothing);
+        }
+    }
+
     /// What stands on a schema that goes is off at services by now, and clients have heard of it.
     fn insist(&self, steps: &mut Steps<'_>) {
+        self.ask(steps);
         for change in self.off().filter(|change| change.requires.is_some()) {
             steps.add(ensure_service_flag(change.insisting()), Undo::Nothing);
         }

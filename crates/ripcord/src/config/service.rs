@@ -150,6 +150,12 @@ impl ServiceTable {
         Ok(settings)
     }
 
+    /// The references to the secrets that it needs.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let written = [&self.token, &self.credentials, &self.sdk_key].into_iter().flatten();
+        written.map(|secret| secret.get_ref().reference())
+    }
+
     /// The first key that a service of this kind does not have, with its place.
     pub(super) fn foreign_key(&self) -> Option<(&'static str, Range<usize>)> {
         let words = |one: &Option<Spanned<Words>>| one.as_ref().map(Spanned::span);
