@@ -16,6 +16,7 @@ use ripcord_core::run::{
     next,
 };
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use thiserror::Error;
 
 /// How often an undo is tried before a person is asked.
@@ -42,6 +43,8 @@ pub struct Runner<'a> {
     tended_ms: Cell<Option<Millis>>,
     /// A renewal found that the lease had ended, and nobody has dealt with that yet.
     lapsed: Cell<bool>,
+    /// Services that did not answer a moment ago: nobody waits for them twice who need not.
+    pub(crate) silent: RefCell<BTreeSet<String>>,
 }
 
 /// The journal as far as it was read.
@@ -99,6 +102,7 @@ impl<'a> Runner<'a> {
             tend_every_ms: shortest_lease_ms(plan).map(|lease_ms| lease_ms / 5),
             tended_ms: Cell::new(None),
             lapsed: Cell::new(false),
+            silent: RefCell::default(),
         }
     }
 

@@ -66,6 +66,11 @@ impl Runner<'_> {
         ticket: &Ticket<'_>,
         progress: &Progress,
     ) -> Outcome {
+        let service = &change.flag.service;
+        if !change.insists && self.silent.borrow().contains(service) {
+            let what = format!("not yet, a later step insists: {service} did not answer just now");
+            return Ok(Ok(Receipt::of(what)));
+        }
         let trace = progress.services.get(&change.flag.name());
         let result = match (change.undoes, trace) {
             (false, trace) => self.change_flag(change, trace, ticket)?,
@@ -75,6 +80,7 @@ impl Runner<'_> {
         Ok(match result {
             Err(failure @ (Failure::Interrupted | Failure::Fenced { .. })) => Err(failure),
             Err(failure) if !change.insists => {
+                self.silent.borrow_mut().insert(service.clone());
                 Ok(Receipt::of(format!("not yet, a later step insists: {failure}")))
             }
             other => other,

@@ -46,12 +46,22 @@ impl ServicesInForce {
             .flat_map(|(service, flags)| flags.keys().map(move |key| (service, key)))
             .collect();
         let mut found = BTreeMap::new();
+        // One that does not answer is not waited for once per flag.
+        let mut silent: BTreeMap<&String, String> = BTreeMap::new();
         for (service, key) in named {
             let Ok(settings) = self.settings(service) else { continue };
-            let (service, kind) = (service.clone(), settings.kind());
-            let flag = ServiceFlag { service, kind, key: key.clone() };
-            let read = |client: FlagService| client.read(key).map_err(|error| error.to_string());
-            let image = client(&settings, &read_secret).and_then(read);
+            let kind = settings.kind();
+            let flag = ServiceFlag { service: service.clone(), kind, key: key.clone() };
+            let image = match (silent.get(service), client(&settings, &read_secret)) {
+                (Some(why), _) => Err(why.clone()),
+                (None, Err(why)) => Err(why),
+                (None, Ok(client)) => client.read(key).map_err(|error| {
+                    if matches!(error, ServiceError::Http(_)) {
+                        silent.insert(service, error.to_string());
+                    }
+                    error.to_string()
+                }),
+            };
             let settle_ms = settings.settle_ms;
             found.insert(flag.name(), ServiceNow { flag, image, settle_ms });
         }
