@@ -146,6 +146,13 @@ impl Runner<'_> {
         }
         let left = change.wish.applied_to(found);
         if now.state != left.state {
+            if change.requires.is_some() && found.is_off() && !now.is_off() {
+                // Whatever else somebody made of it, it must not be on without its ground.
+                let wish = ServiceWish::Off;
+                let then = self.world.services.write(flag, &now, &wish, &change.reason, ticket)?;
+                let said = now.differences(&then).join(", ");
+                return Ok(Receipt::of(format!("{flag}: {said}, since its schema goes")));
+            }
             let changes = left.differences(&now).join(", ");
             return Ok(Receipt::of(format!(
                 "somebody changed {flag} since ({changes}); it stays so"
