@@ -4,7 +4,9 @@ use crate::api::wire::{
     Contact, Created, Entries, FlagDocument, Frozen, MaintenanceRequest, PlanRequest, StartRequest,
     Started, Taken, WishKind, Wrong,
 };
-use crate::controller::{FlagAnswer, FlagRequest, FlagsView, Request, RevisionView, Status};
+use crate::controller::{
+    FlagAnswer, FlagRequest, FlagsView, Request, RevisionView, ServiceFlagView, Status,
+};
 use crate::failure::{Code, Failure};
 use crate::world::Layout;
 use ripcord_core::model::{Release, ReleaseId};
@@ -107,6 +109,16 @@ impl Client {
 
     pub(crate) fn flag_history(&self, environment: &str) -> Result<Vec<RevisionView>, Failure> {
         self.get(&format!("environments/{environment}/flags/history"))
+    }
+
+    /// The flags of a release at services; without a release, of the one in service.
+    pub(crate) fn service_flags(
+        &self,
+        environment: &str,
+        release: Option<&ReleaseId>,
+    ) -> Result<Vec<ServiceFlagView>, Failure> {
+        let of = release.map(|release| format!("?release={release}")).unwrap_or_default();
+        self.get(&format!("environments/{environment}/flags/services{of}"))
     }
 
     /// The document of a revision, without layers.

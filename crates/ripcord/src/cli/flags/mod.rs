@@ -17,6 +17,7 @@ mod on;
 mod revert;
 mod rollout;
 mod serve;
+mod services;
 mod set;
 mod stale;
 mod target;
@@ -50,6 +51,7 @@ enum Verb {
     Import(import::Args),
     Export(export::Args),
     Stale(stale::Args),
+    Services(services::Args),
     Serve(serve::Args),
     NewKey(new_key::Args),
 }
@@ -72,6 +74,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Verb::Import(args) => import::run(args, context),
         Verb::Export(args) => export::run(&args, context),
         Verb::Stale(args) => stale::run(&args, context),
+        Verb::Services(args) => services::run(&args, context),
         Verb::Serve(args) => serve::run(args, context),
         Verb::NewKey(args) => new_key::run(&args, context),
     }
