@@ -4,7 +4,7 @@
 use crate::controller::Controller;
 use crate::controller::environment::EnvironmentControl;
 use crate::failure::Failure;
-use crate::flags::put;
+use crate::flags::{moved_by_bucketing, put};
 use ripcord_core::flag::{Clash, DeployFlags, FlagPreview, Leaving, Parts, RollbackFlags};
 use ripcord_core::model::{Digest, Environment, MigrationVersion, Release, ReleaseId};
 use ripcord_core::schema::MigrationScript;
@@ -33,7 +33,13 @@ impl Controller {
             state,
             clash,
         };
-        FlagPreview::deploy(&deploy, &mut |parts| put(keeper, &now, parts, &[wanted]))
+        let mut preview =
+            FlagPreview::deploy(&deploy, &mut |parts| put(keeper, &now, parts, &[wanted]))?;
+        let to = preview.change.as_ref().and_then(|change| change.to.as_ref());
+        if let Some(to) = to.filter(|_| !now.is_empty()) {
+            preview.report.extend(moved_by_bucketing(&now, &keeper.text(Some(to))?)?);
+        }
+        Ok(preview)
     }
 
     /// What a rollback does to flags.
