@@ -1,9 +1,11 @@
 //! Questions and documents that are meant to hurt, over HTTP: each is refused or bounded, and the
 //! server goes on. What they are bounded by stands in the tests of `ripcord-flags`.
 
-use crate::client::eventually;
+use crate::client::{PATIENCE, eventually};
 use crate::site::{Site, Wish, switch};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 const SINGLE: &str = "POST /ofrep/v1/evaluate/flags/a";
@@ -132,5 +134,54 @@ fn rules_that_multiply_are_cut_off() {
     let answer = site.ask("POST /ofrep/v1/evaluate/flags/slow", &[], "{}");
     assert_eq!((answer.status, &answer.json()["errorCode"]), (400, &json!("GENERAL")));
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert!(site.is_on("a"));
+}
+
+/// Requests with bytes changed at random, the same ones every time: whatever comes, the server
+/// answers or ends the connection, and serves the next client.
+#[test]
+fn soak_changed_requests() {
+    let site = Site::of(&switch("a", true));
+    let minutes = std::env::var("RIPCORD_SOAK_MINUTES").ok();
+    let minutes: u64 = minutes.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let until = Instant::now() + Duration::from_secs(minutes * 60);
+    let body = r#"{"context":{"targetingKey":"u1","plan":{"name":"pro"},"n":[1,2.5e3]}}"#;
+    let seeds = [SINGLE, BULK, "GET /ofrep/v1/events?t=abc", "GET /ripcord/v1/flags/status"];
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    let mut tried = 0;
+    while tried < 400 || Instant::now() < until {
+        let head = format!("host: 127.0.0.1\r\ncontent-length: {}\r\n", body.len());
+        let first = seeds[random(seeds.len())];
+        let mut text = format!("{first} HTTP/1.1\r\n{head}\r\n{body}").into_bytes();
+        for _ in 0..=random(6) {
+            let at = random(text.len());
+            match random(3) {
+                0 => text[at] = u8::try_from(random(256)).unwrap(),
+                1 => drop(text.remove(at)),
+                _ => text.insert(at, b"\0\r\n{}[]\"\\:,%\xff"[random(13)]),
+            }
+        }
+        let mut stream = TcpStream::connect(site.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // It may be refused before it was sent.
+        drop(stream.write_all(&text));
+        drop(stream.shutdown(std::net::Shutdown::Write));
+        let mut answer = Vec::new();
+        // A stream of changes would not end by itself; no token of one is guessed.
+        drop(stream.read_to_end(&mut answer));
+        let status = answer.get(9..12);
+        assert!(
+            status.is_none_or(|status| status[0] != b'5'),
+            "{:?}",
+            String::from_utf8_lossy(&text)
+        );
+        tried += 1;
+    }
     assert!(site.is_on("a"));
 }

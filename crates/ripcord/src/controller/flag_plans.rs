@@ -37,7 +37,9 @@ impl Controller {
             FlagPreview::deploy(&deploy, &mut |parts| put(keeper, &now, parts, &[wanted]))?;
         let to = preview.change.as_ref().and_then(|change| change.to.as_ref());
         if let Some(to) = to.filter(|_| !now.is_empty()) {
-            preview.report.extend(moved_by_bucketing(&now, &keeper.text(Some(to))?)?);
+            let moved = moved_by_bucketing(&now, &keeper.text(Some(to))?);
+            // Flags that cannot be read divide nobody.
+            preview.report.extend(moved.unwrap_or_default());
         }
         Ok(preview)
     }

@@ -123,8 +123,11 @@ impl Controller {
         })?;
         environment.wake();
         // Counting users takes a while, so it is done when the change is in force.
+        let unknown = |why: Failure| vec![format!("who moves is not known: {}", why.error)];
         let moved = match moves.into_inner().filter(|(before, ..)| !before.is_empty()) {
-            Some((before, after, flags)) => Moves::of(&before, &after, &flags)?.lines(),
+            Some((before, after, flags)) => {
+                Moves::of(&before, &after, &flags).map_or_else(unknown, |moves| moves.lines())
+            }
             None => Vec::new(),
         };
         Ok(FlagAnswer {

@@ -11,7 +11,7 @@ mod server;
 mod share;
 mod wish;
 
-pub(crate) use consequence::{Moves, moved_by_bucketing, refused, reviewed};
+pub(crate) use consequence::{Moves, moved_by_bucketing, reviewed};
 pub(crate) use edit::{Act, Edited, Past, edit, unknown};
 pub(crate) use effects::{FlagsInForce, put};
 pub(crate) use keeper::{FlagKeeper, Revise, SharedLedger, rendered};

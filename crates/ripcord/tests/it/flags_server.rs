@@ -150,15 +150,15 @@ fn a_full_disk_refuses_and_serves_what_was_served() {
     let is = |on: bool| ask(server, "reviews")["value"] == json!(on);
     site.run(&["flags", "off", "reviews", "--reason", "errors"]).expect(0);
     site.until("it is off", LONGEST, |_| is(false));
-    let revisions = || site.run(&["flags", "history", "--json"]).expect(0).json();
-    let before = revisions();
+    let revisions = |site: &Site| site.run(&["flags", "history", "--json"]).expect(0).json();
+    let before = revisions(&site);
     // Whatever is written there, the device is full.
     let staged = site.state().join("environments/test/flags.new");
     std::os::unix::fs::symlink("/dev/full", &staged).unwrap();
     let refused = site.run(&["flags", "on", "reviews", "--reason", "x"]).expect(3);
     assert!(refused.stderr.contains("RC0216"), "{refused:?}");
     assert!(refused.stderr.contains("what was served before is served"), "{refused:?}");
-    assert_eq!(revisions(), before);
+    assert_eq!(revisions(&site), before);
     kill_9(server_pid(&site));
     site.until("off is served", LONGEST, |_| is(false));
     fs::remove_file(&staged).unwrap();
@@ -203,12 +203,12 @@ fn stale_flags_are_known_over_restarts() {
     let release = site.freeze();
     site.run(&["deploy", &release]).expect(0);
     site.until("it is served", LONGEST, |_| ask(server, "reviews")["key"] == json!("reviews"));
-    let stale = |days: &str| {
+    let stale = |site: &Site, days: &str| {
         let found = site.run(&["flags", "stale", "--days", days, "--json"]).expect(0).json();
         found.as_array().unwrap().clone()
     };
-    assert_eq!(stale("1"), Vec::<Value>::new(), "what is counted since today is not stale");
-    let same = stale("0");
+    assert_eq!(stale(&site, "1"), Vec::<Value>::new(), "what is counted since today is not stale");
+    let same = stale(&site, "0");
     assert_eq!((&same[0]["flag"], &same[0]["environment"]), (&json!("reviews"), &json!("test")));
     let day_ms = 24 * 60 * 60 * 1_000_u64;
     let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -221,11 +221,11 @@ fn stale_flags_are_known_over_restarts() {
     kill_9(server_pid(&site));
     fs::write(&counts, kept.to_string()).unwrap();
     kill_9_if_it_runs(&site);
-    site.until("the old counts are known", LONGEST, |_| {
-        stale("30").iter().any(|one| one["because"] == json!("not evaluated for 40 days"))
+    site.until("the old counts are known", LONGEST, |site| {
+        stale(site, "30").iter().any(|one| one["because"] == json!("not evaluated for 40 days"))
     });
     ask(server, "reviews");
-    let now = stale("30");
+    let now = stale(&site, "30");
     assert_eq!(now[0]["because"], json!("one variant, off, for 90 days: 8 times"), "{now:?}");
     site.close();
 }

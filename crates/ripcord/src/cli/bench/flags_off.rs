@@ -3,7 +3,6 @@
 //! ledger and flags server, each in its own process.
 
 use super::{deploy, quantile};
-use crate::api::Client;
 use crate::controller::FlagRequest;
 use crate::demo::{ENVIRONMENT, Options, Stage};
 use crate::failure::{Code, Failure};
