@@ -4,7 +4,7 @@
 use crate::controller::Controller;
 use crate::controller::environment::EnvironmentControl;
 use crate::failure::{Code, Failure};
-use crate::flags::{put, unknown_now};
+use crate::flags::{moved_by_bucketing, put, unknown_now};
 use ripcord_core::flag::{
     Clash, DeployFlags, FlagPreview, Leaving, Parts, RollbackFlags, ServiceChange, ServiceNow,
     Services,
@@ -60,6 +60,12 @@ impl Controller {
                 "give it one that may write, or set `flags = \"propose\"` in the environment's \
                  authority, and change the flags yourself",
             ));
+        }
+        let to = preview.change.as_ref().and_then(|change| change.to.as_ref());
+        if let Some(to) = to.filter(|_| !now.is_empty()) {
+            let moved = moved_by_bucketing(&now, &keeper.text(Some(to))?);
+            // Flags that cannot be read divide nobody.
+            preview.report.extend(moved.unwrap_or_default());
         }
         Ok(preview)
     }

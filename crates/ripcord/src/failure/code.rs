@@ -102,6 +102,7 @@ codes! {
     "RC0230" FlagNeedsSchema Refused "the flag needs a migration that the database lacks"
     "RC0231" NothingOff Refused "nothing of this release is off or can be"
     "RC0232" FlagServiceReadOnly Refused "the token for flags may only read"
+    "RC0233" UsersMove Refused "users would get another variant"
     "RC0301" WentBack WentBack "the release was found bad and was taken back"
     "RC0302" Undecided NeedsOperator "there is too little data to judge the release"
     "RC0303" AwaitingApproval NeedsOperator "the plan waits for a person"

@@ -1,5 +1,6 @@
 //! `ripcord flags`: feature flags, served and changed. Each verb is one request to the controller.
 
+mod bucketing;
 mod change;
 mod diff;
 mod eval;
@@ -43,6 +44,7 @@ enum Verb {
     Set(set::Args),
     Target(target::Args),
     Rollout(rollout::Args),
+    Bucketing(bucketing::Args),
     History(history::Args),
     Diff(diff::Args),
     Revert(revert::Args),
@@ -66,6 +68,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Verb::Set(args) => set::run(args, context),
         Verb::Target(args) => target::run(args, context),
         Verb::Rollout(args) => rollout::run(args, context),
+        Verb::Bucketing(args) => bucketing::run(args, context),
         Verb::History(args) => history::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Revert(args) => revert::run(args, context),
