@@ -45,9 +45,13 @@ pub(crate) fn proxy(quick: bool) -> Result<bool> {
 }
 
 /// What flags cost, and how soon a change of them is served and told. The server measures itself
-/// in a process of its own.
+/// in a process of its own; then the whole product does, from the command to the answer.
 pub(crate) fn flags(quick: bool) -> bool {
-    example("ripcord-ofrep", quick).is_ok()
+    let rounds = if quick { "15" } else { "100" };
+    let words = ["run", "--release", "--quiet", "-p", "ripcord", "--", "bench-flags-off"];
+    let server = example("ripcord-ofrep", quick).is_ok();
+    let off = system::run("cargo", &[&words[..], &["--rounds", rounds]].concat()).is_ok();
+    server && off
 }
 
 /// What keeping costs a real `PostgreSQL`, and how fast the way back is. It measures itself.

@@ -4,11 +4,11 @@
 use crate::system;
 use anyhow::Result;
 
-/// Runs for about this many minutes, and the flags' documents for as long again. The tests read the
+/// Runs for about this many minutes, and the flags' documents and requests for as long again each. The tests read the
 /// length from `RIPCORD_SOAK_MINUTES`.
 pub(crate) fn run(minutes: u64) -> Result<bool> {
     let minutes = format!("RIPCORD_SOAK_MINUTES={minutes}");
-    for package in ["ripcord", "ripcord-flags"] {
+    for package in ["ripcord", "ripcord-flags", "ripcord-ofrep"] {
         let tests = ["cargo", "test", "--release", "-p", package, "--test", "it", "--", "soak"];
         let mut arguments = vec![minutes.as_str()];
         arguments.extend(tests);

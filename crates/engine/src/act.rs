@@ -7,7 +7,8 @@ use ripcord_core::model::{ReleaseId, Requests, TrafficState};
 use ripcord_core::plan::{Effect, VerifyCheck};
 use ripcord_core::run::Receipt;
 
-/// Makes an effect true. Watching is not here, since it has a journal of its own.
+/// Makes an effect true. What writes into the journal by itself is not here: watching, and
+/// flags at services.
 pub(crate) fn act(effect: &Effect, world: &World<'_>, ticket: &Ticket<'_>) -> Result<Receipt> {
     match effect {
         Effect::EnsureBackup { name } => world.database()?.back_up(name, ticket),
@@ -34,8 +35,12 @@ pub(crate) fn act(effect: &Effect, world: &World<'_>, ticket: &Ticket<'_>) -> Re
         }
         Effect::Verify { checks } => verify(checks, world, ticket),
         Effect::Approve { .. } => Ok(Receipt::of("approved")),
-        Effect::Bake(_) | Effect::Analysis(_) => {
-            Err(Failure::definite("watching is not acted out here"))
+        Effect::Bake(_)
+        | Effect::Analysis(_)
+        | Effect::RecordServiceFlags { .. }
+        | Effect::EnsureServiceFlag(_)
+        | Effect::SettleServiceFlags { .. } => {
+            Err(Failure::definite("what has a journal of its own is not acted out here"))
         }
     }
 }

@@ -9,13 +9,14 @@ use crate::watched::Watched;
 use crate::world::{Ledger, LedgerError, Renewal, World};
 use ripcord_core::model::StepId;
 use ripcord_core::model::ids::Millis;
-use ripcord_core::plan::{Effect, Plan, Step, Undo};
+use ripcord_core::plan::{Effect, Intent, Plan, Step, Undo};
 use ripcord_core::run::next::Hold;
 use ripcord_core::run::{
     Corrupt, Draft, Event, FailureKind, Next, Observation, Outcome, Progress, Receipt, Subject,
     next,
 };
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use thiserror::Error;
 
 /// How often an undo is tried before a person is asked.
@@ -26,6 +27,9 @@ const BACKOFF_MS: Millis = 100;
 
 /// The longest wait before another attempt.
 const BACKOFF_MS_MAX: Millis = 5_000;
+
+/// The longest wait for a receiver that wants to be left alone.
+const LATER_MS_MAX: Millis = 60_000;
 
 /// Runs one plan until it is over, needs somebody, or is told to stop.
 pub struct Runner<'a> {
@@ -39,6 +43,8 @@ pub struct Runner<'a> {
     tended_ms: Cell<Option<Millis>>,
     /// A renewal found that the lease had ended, and nobody has dealt with that yet.
     lapsed: Cell<bool>,
+    /// Services that did not answer a moment ago: nobody waits for them twice who need not.
+    pub(crate) silent: RefCell<BTreeSet<String>>,
 }
 
 /// The journal as far as it was read.
@@ -96,6 +102,7 @@ impl<'a> Runner<'a> {
             tend_every_ms: shortest_lease_ms(plan).map(|lease_ms| lease_ms / 5),
             tended_ms: Cell::new(None),
             lapsed: Cell::new(false),
+            silent: RefCell::default(),
         }
     }
 
@@ -145,7 +152,7 @@ impl<'a> Runner<'a> {
             _ => None,
         };
         let result = match watched {
-            None => act(&step.effect, &self.world, &ticket),
+            None => self.acted(&step.effect, &ticket, progress)?,
             Some(Watched::Passed(receipt)) => Ok(receipt),
             Some(Watched::Failed(failure)) => Err(failure),
             Some(Watched::Not(why)) => return self.append(step.id, why),
@@ -165,9 +172,15 @@ impl<'a> Runner<'a> {
             Err(failure @ Failure::Deadline(_)) => {
                 self.append(step.id, failed(FailureKind::Deadline, &failure))
             }
-            Err(failure @ (Failure::Transient(_) | Failure::Unknown(_))) => {
+            Err(ref failure @ Failure::NeedsPerson { ref commands, .. }) => {
+                let error = lines(failure, commands);
+                self.append(step.id, Event::Failed { kind: FailureKind::NeedsPerson, error })
+            }
+            Err(
+                failure @ (Failure::Transient(_) | Failure::Unknown(_) | Failure::Later { .. }),
+            ) => {
                 if attempts >= step.attempts_max {
-                    return self.append(step.id, failed(FailureKind::Exhausted, &failure));
+                    return self.append(step.id, failed(self.exhausted(step), &failure));
                 }
                 self.wait_to_retry(step.id, attempts, &failure, &halt)
             }
@@ -179,38 +192,70 @@ impl<'a> Runner<'a> {
         let began = self.world.clock.monotonic_ms();
         let ticket = self.ticket(step, self.shutdown);
         let attempts = progress.attempts(step.id) + 1;
-        match self.undo(step, &ticket) {
+        match self.undo(step, &ticket, progress)? {
             Ok(receipt) => {
                 let receipt = self.timed(receipt, began);
                 self.append(step.id, Event::UndoSucceeded { receipt })
             }
             Err(Failure::Interrupted) => Ok(()),
             Err(failure @ Failure::Fenced { .. }) => Err(ExecuteError::Fenced(failure)),
-            Err(failure @ (Failure::Transient(_) | Failure::Unknown(_) | Failure::Deadline(_)))
-                if attempts < UNDO_ATTEMPTS_MAX =>
-            {
+            Err(
+                failure @ (Failure::Transient(_)
+                | Failure::Unknown(_)
+                | Failure::Later { .. }
+                | Failure::Deadline(_)),
+            ) if attempts < UNDO_ATTEMPTS_MAX => {
                 self.wait_to_retry(step.id, attempts, &failure, self.shutdown)
             }
             Err(failure) => {
-                let commands = vec![
-                    format!("ripcord ledger log --environment {}", self.plan.environment),
-                    format!("ripcord retry --environment {}", self.plan.environment),
-                ];
+                let mut commands =
+                    vec![format!("ripcord ledger log --environment {}", self.plan.environment)];
+                if let Failure::NeedsPerson { commands: theirs, .. } = &failure {
+                    commands.clone_from(theirs);
+                }
+                commands.push(format!("ripcord retry --environment {}", self.plan.environment));
                 let error = failure.to_string();
                 self.append(step.id, Event::UndoFailed { error, commands })
             }
         }
     }
 
-    fn undo(&self, step: &Step, ticket: &Ticket<'_>) -> crate::Result<Receipt> {
+    fn acted(
+        &self,
+        effect: &Effect,
+        ticket: &Ticket<'_>,
+        progress: &Progress,
+    ) -> Result<crate::Result<Receipt>> {
+        let at_services = self.at_services(effect, ticket, progress);
+        at_services.unwrap_or_else(|| Ok(act(effect, &self.world, ticket)))
+    }
+
+    /// What it means that a step was tried as often as the plan allows. A rollback does not turn
+    /// back because somebody else's service is down: whoever wanted it decides.
+    fn exhausted(&self, step: &Step) -> FailureKind {
+        match (&step.effect, self.plan.intent) {
+            (Effect::EnsureServiceFlag(_), Intent::Rollback) => FailureKind::NeedsPerson,
+            _ => FailureKind::Exhausted,
+        }
+    }
+
+    fn undo(
+        &self,
+        step: &Step,
+        ticket: &Ticket<'_>,
+        progress: &Progress,
+    ) -> Result<crate::Result<Receipt>> {
         let effects = match &step.undo {
             Undo::Apply(effects) => effects.as_slice(),
             Undo::Nothing => &[],
-            Undo::Loses(_) => return Ok(Receipt::of("lost, as accepted")),
+            Undo::Loses(_) => return Ok(Ok(Receipt::of("lost, as accepted"))),
         };
         let mut whole = Receipt::default();
         for effect in effects {
-            let receipt = act(effect, &self.world, ticket)?;
+            let receipt = match self.acted(effect, ticket, progress)? {
+                Ok(receipt) => receipt,
+                failed => return Ok(failed),
+            };
             if !whole.what.is_empty() {
                 whole.what.push_str("; ");
             }
@@ -220,7 +265,7 @@ impl<'a> Runner<'a> {
             whole.hidden.extend(receipt.hidden);
             whole.gone.extend(receipt.gone);
         }
-        Ok(whole)
+        Ok(Ok(whole))
     }
 
     fn wait_to_retry(
@@ -234,6 +279,9 @@ impl<'a> Runner<'a> {
         self.append(step, Event::Observed { observation })?;
         let doubled = BACKOFF_MS.saturating_mul(1 << attempts.min(10));
         let mut left = doubled.min(BACKOFF_MS_MAX);
+        if let Failure::Later { after_ms, .. } = failure {
+            left = left.max((*after_ms).min(LATER_MS_MAX));
+        }
         while left > 0 && !halt() {
             let slice = left.min(100);
             self.world.clock.sleep(slice);
@@ -327,6 +375,12 @@ impl<'a> Runner<'a> {
         self.ledger.append(Draft { subject, by: "ripcord".to_owned(), event })?;
         Ok(())
     }
+}
+
+/// A failure with what a person can do about it.
+fn lines(failure: &Failure, commands: &[String]) -> String {
+    let what = failure.to_string();
+    [what].into_iter().chain(commands.iter().cloned()).collect::<Vec<_>>().join("\n")
 }
 
 fn shortest_lease_ms(plan: &Plan) -> Option<Millis> {

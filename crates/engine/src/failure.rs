@@ -1,5 +1,6 @@
 //! How an effect can fail. The three kinds decide what happens next, so they are kept apart.
 
+use ripcord_core::model::ids::Millis;
 use thiserror::Error;
 
 /// The result of acting on the world.
@@ -20,6 +21,22 @@ pub enum Failure {
     /// There was no answer. The effect may have happened; it is safe to ask for it again.
     #[error("{0}")]
     Unknown(String),
+    /// The receiver wants to be left alone for a while. The effect did not happen.
+    #[error("{what}")]
+    Later {
+        /// What it says.
+        what: String,
+        /// For how long.
+        after_ms: Millis,
+    },
+    /// A person has to do something first, or to allow it. The effect did not happen.
+    #[error("{what}")]
+    NeedsPerson {
+        /// What.
+        what: String,
+        /// How they can do it, as commands.
+        commands: Vec<String>,
+    },
     /// Somebody asked to stop while it was under way; what was begun is in doubt.
     #[error("stopped on request")]
     Interrupted,

@@ -13,6 +13,7 @@ mod execute;
 mod failure;
 mod latencies;
 mod pulse;
+mod services;
 mod signs;
 mod ticket;
 mod watched;
@@ -23,6 +24,7 @@ pub use failure::{Failure, Result};
 pub use pulse::Pulse;
 pub use ticket::Ticket;
 pub use world::{
-    Answer, Arm, Checks, Clock, Config, Counts, Database, Flags, Ledger, LedgerError, Memory,
-    Metrics, Period, Periods, Platform, Question, ReleaseState, Renewal, Resources, Traffic, World,
+    Answer, Arm, Checks, Clock, Config, Counts, Database, FlagServices, Flags, Ledger, LedgerError,
+    Memory, Metrics, Period, Periods, Platform, Question, ReleaseState, Renewal, Resources,
+    Traffic, World,
 };

@@ -7,7 +7,7 @@ use crate::failure::{Failure, Result};
 use crate::ticket::Ticket;
 use jiff::Timestamp;
 use ripcord_core::analysis::{ArmCounts, Past};
-use ripcord_core::flag::{FlagChange, LayerChange};
+use ripcord_core::flag::{FlagChange, FlagImage, LayerChange, ServiceFlag, ServiceWish};
 use ripcord_core::model::environment::SchemaState;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::policy::{CheckSpec, ResourceSpec};
@@ -366,6 +366,32 @@ pub trait Flags {
     fn agree(&self) -> Result<()>;
 }
 
+/// Flags at other people's services. Each call asks once and never overwrites what is not as it
+/// was said to be, as far as the service can promise that.
+pub trait FlagServices {
+    /// A flag as it is now.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn read(&self, flag: &ServiceFlag, ticket: &Ticket<'_>) -> Result<FlagImage>;
+
+    /// Makes a flag as is wished, if it is still as it was read. Gives it as it is then.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NeedsPerson`] when it needs somebody's approval there, [`Failure::Later`] when
+    /// the service has had enough, [`Failure::Unknown`] when there was no answer.
+    fn write(
+        &self,
+        flag: &ServiceFlag,
+        now: &FlagImage,
+        wish: &ServiceWish,
+        reason: &str,
+        ticket: &Ticket<'_>,
+    ) -> Result<FlagImage>;
+}
+
 /// A user's own infrastructure.
 pub trait Resources {
     /// Ensures by the user's command that a resource is applied or reverted for a release.
@@ -465,6 +491,8 @@ pub struct World<'a> {
     pub config: &'a dyn Config,
     /// The flags in force.
     pub flags: &'a dyn Flags,
+    /// Flags at other people's services.
+    pub services: &'a dyn FlagServices,
     /// The user's infrastructure.
     pub resources: &'a dyn Resources,
     /// The user's checks.

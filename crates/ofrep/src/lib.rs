@@ -42,6 +42,7 @@ mod source;
 mod stall;
 mod status;
 mod stream;
+mod tallies;
 mod token;
 
 pub use error::OfrepError;

@@ -55,6 +55,8 @@ pub struct Limits {
     pub rate_max: Option<u32>,
     /// How long nobody is held to the rate after a change.
     pub rate_pause: Duration,
+    /// How often what was counted is written beside the document.
+    pub counts_every: Duration,
     /// How long requests in flight may take to end when the server stops.
     pub stop_within: Duration,
 }
@@ -76,6 +78,7 @@ impl Default for Limits {
             token_period: Duration::from_hours(1),
             rate_max: None,
             rate_pause: Duration::from_mins(1),
+            counts_every: Duration::from_mins(1),
             stop_within: Duration::from_secs(5),
         }
     }

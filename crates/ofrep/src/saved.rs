@@ -30,6 +30,21 @@ pub(crate) fn load(file: &Path) -> Result<Option<String>, String> {
     }
 }
 
+/// Writes what was counted.
+pub(crate) fn save_counts(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(&beside(file, "counts"), &[bytes])
+}
+
+/// What was counted, if anything was.
+pub(crate) fn counts(file: &Path) -> Result<Option<String>, String> {
+    let path = beside(file, "counts");
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
 /// The secret for tokens. It is kept, so that open pages can come back after a restart without
 /// asking for everything anew. Where it cannot be kept, a new one does.
 pub(crate) fn stream_secret(file: &Path, say: fn(&str)) -> Result<[u8; 32], OfrepError> {
@@ -63,7 +78,7 @@ fn beside(file: &Path, what: &str) -> PathBuf {
 /// Replaces a file as a whole; a crash at any instant leaves the old one or the new one. Only its
 /// owner may read it.
 fn replace(path: &Path, pieces: &[&[u8]]) -> io::Result<()> {
-    let temporary = path.with_extension("new");
+    let temporary = beside(path, "new");
     let mut file = File::create(&temporary)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
     for piece in pieces {

@@ -5,6 +5,7 @@ use crate::counts::{Count, FlagCounts, FlagSeen};
 use crate::fragment::{Fragment, Fragments, failed, hash};
 use crate::memo::{BulkFlags, Memo};
 use crate::shared::now_ms;
+use crate::tallies::Tallies;
 use bytes::Bytes;
 use ripcord_core::model::Digest;
 use ripcord_flags::{
@@ -49,17 +50,19 @@ pub(crate) struct Failed {
 }
 
 impl Served {
-    /// Compiles a document; the counts of its predecessor go on.
+    /// Compiles a document, the `number`th of this process; what was counted of its flags goes on.
     pub(crate) fn build(
         text: &str,
+        digest: Digest,
         broken_rules: BrokenRules,
-        before: Option<&Served>,
+        tallies: &Tallies,
+        number: u64,
     ) -> Result<Served, FlagsError> {
         let options = Options { broken_rules, ..Options::default() };
         let set = FlagSet::parse_with(text, &options)?;
         let flag = |key: &str| Flag {
             fragments: Fragments::default(),
-            counts: before.and_then(|before| before.counts(key)).unwrap_or_default(),
+            counts: tallies.of(key),
             key: key.into(),
         };
         let flags: Vec<Flag> = set.keys().map(flag).collect();
@@ -72,8 +75,8 @@ impl Served {
             set_id: metadata["flagSetId"].as_str().map(str::to_owned),
             set,
             memo: Memo::new(),
-            digest: Digest::of_bytes(text.as_bytes()),
-            number: before.map_or(1, |before| before.number + 1),
+            digest,
+            number,
             loaded_at_ms: now_ms(),
             from_copy: false,
         })
@@ -145,12 +148,13 @@ impl Served {
     /// How often each flag gave what.
     pub(crate) fn seen(&self) -> BTreeMap<&str, FlagSeen> {
         self.memo.settle();
-        self.flags.iter().map(|flag| (&*flag.key, flag.counts.seen())).collect()
+        let now = now_ms();
+        self.flags.iter().map(|flag| (&*flag.key, flag.counts.seen(now))).collect()
     }
 
-    fn counts(&self, key: &str) -> Option<Arc<FlagCounts>> {
-        let flag = self.flags.get(*self.places.get(key)?)?;
-        Some(Arc::clone(&flag.counts))
+    /// Whether there is a flag of this key.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.places.contains_key(key)
     }
 }
 

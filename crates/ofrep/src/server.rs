@@ -5,6 +5,7 @@ use crate::error::OfrepError;
 use crate::options::{Limits, Options};
 use crate::shared::Shared;
 use crate::source::Source;
+use crate::tallies::Tallies;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,13 +59,19 @@ impl Server {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let shared = Arc::new(Shared::new(&options)?);
+        let (file, say) = (options.file.clone(), options.say);
         let source = Source::open(options, Arc::clone(&shared));
+        let counted = Arc::clone(&shared);
+        let counter = std::thread::Builder::new()
+            .name("flags-counts".to_owned())
+            .spawn(move || Tallies::keep(&counted, &file, say))?;
         let watcher = std::thread::Builder::new()
             .name("flags-file".to_owned())
             .spawn(move || source.watch())?;
         let (alive, gone) = mpsc::channel(1);
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), alive.clone()));
-        Ok(Running { address, shared, accepting, watcher, alive, gone })
+        let threads = [watcher, counter];
+        Ok(Running { address, shared, accepting, threads, alive, gone })
     }
 }
 
@@ -74,7 +81,7 @@ pub struct Running {
     pub address: SocketAddr,
     shared: Arc<Shared>,
     accepting: JoinHandle<()>,
-    watcher: std::thread::JoinHandle<()>,
+    threads: [std::thread::JoinHandle<()>; 2],
     alive: mpsc::Sender<()>,
     gone: mpsc::Receiver<()>,
 }
@@ -82,7 +89,7 @@ pub struct Running {
 impl Running {
     /// Stops accepting, ends change streams, lets requests in flight finish within the limit.
     pub async fn stop(self) {
-        let Running { shared, accepting, watcher, alive, mut gone, .. } = self;
+        let Running { shared, accepting, threads, alive, mut gone, .. } = self;
         accepting.abort();
         // Aborted is what it was told to be.
         let _ = accepting.await;
@@ -91,8 +98,8 @@ impl Running {
         let Limits { stop_within, .. } = shared.limits;
         // The channel ends when the last connection has dropped its sender; nothing is ever sent.
         let _ = timeout(stop_within, gone.recv()).await;
-        // It looks at `stopping` every few milliseconds.
-        let _ = tokio::task::spawn_blocking(move || watcher.join()).await;
+        // They look at `stopping` every few milliseconds.
+        let _ = tokio::task::spawn_blocking(|| threads.map(std::thread::JoinHandle::join)).await;
     }
 }
 

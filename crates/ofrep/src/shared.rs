@@ -8,6 +8,7 @@ use crate::rate::Rate;
 use crate::saved;
 use crate::served::Served;
 use crate::stream::Change;
+use crate::tallies::Tallies;
 use crate::token::Signer;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     /// The keys, if any are asked for.
     pub(crate) keys: Option<ArcSwap<Keys>>,
     pub(crate) clients: Clients,
+    pub(crate) tallies: Tallies,
     pub(crate) rate: Rate,
     pub(crate) signer: Signer,
     pub(crate) news: watch::Sender<Option<Change>>,
@@ -59,6 +61,7 @@ impl Shared {
         let secret = saved::stream_secret(&options.file, options.say)?;
         let limits = options.limits.clone();
         Ok(Shared {
+            tallies: Tallies::load(&options.file, options.say),
             clients: Clients::new(limits.clients_max, limits.client_window),
             rate: Rate::new(limits.rate_max),
             origins: options.origins.clone(),

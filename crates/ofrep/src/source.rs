@@ -80,7 +80,11 @@ impl Source {
             return;
         }
         let built = text.and_then(|text| {
-            let built = Served::build(&text, self.options.broken_rules, before.as_deref());
+            let number = before.as_ref().map_or(1, |before| before.number + 1);
+            let digest = digest.ok_or("it is not text")?;
+            let tallies = &shared.tallies;
+            let broken_rules = self.options.broken_rules;
+            let built = Served::build(&text, digest, broken_rules, tallies, number);
             built.map_err(|error| error.to_string()).map(|served| (text, served))
         });
         match built {
@@ -118,7 +122,9 @@ impl Source {
         let refused = self.shared.refused.load_full();
         let built = saved::load(file).and_then(|copy| {
             let copy = copy.ok_or("there is no copy of an earlier document")?;
-            let built = Served::build(&copy, self.options.broken_rules, None);
+            let digest = Digest::of_bytes(copy.as_bytes());
+            let tallies = &self.shared.tallies;
+            let built = Served::build(&copy, digest, self.options.broken_rules, tallies, 1);
             Ok(built.map_err(|error| error.to_string())?.into_copy())
         });
         match built {

@@ -108,6 +108,14 @@ fn secrets(config: &Config, findings: &mut Vec<Finding>) {
             findings.push(secret(&format!("secret of source {}", name.as_str()), reference));
         }
     }
+    for environment in config.document().environments.get_ref().values() {
+        for (name, service) in &environment.flag_services {
+            for reference in service.get_ref().secrets() {
+                let subject = format!("secret of flag service {}", name.as_str());
+                findings.push(secret(&subject, reference));
+            }
+        }
+    }
 }
 
 fn secret(subject: &str, reference: &str) -> Finding {

@@ -1,12 +1,14 @@
 //! The judge of a run. It shares no code with the executor, the planners or the replay: it looks
 //! at the raw world and the raw journal, and says which promise is broken.
 
+use crate::abroad::OWN;
 use crate::catalogue::Columns;
 use crate::flags::OFF;
 use crate::fleet::Life;
 use crate::lab::Rest;
 use crate::release::SimRelease;
 use crate::state::{Golden, State};
+use ripcord_core::flag::FlagImage;
 use ripcord_core::model::{Digest, ReleaseId, Requests};
 use ripcord_core::plan::{Effect, Intent, Plan, ResourceState};
 use ripcord_core::run::{Event, Outcome, Subject};
@@ -62,6 +64,7 @@ pub fn judge(state: &State, rest: &Rest) -> Vec<Violation> {
             judge.traffic(&expected);
             judge.settings(&expected);
             judge.flags(&expected);
+            judge.abroad(&expected);
             judge.schema(&expected);
             judge.processes(&expected);
         }
@@ -311,6 +314,36 @@ impl Judge<'_> {
     }
 
     /// I3: schema and data are those of `from` or of `to`, each change in force at most once.
+    /// I10: flags at a service are as they belong to the release in service, but for what somebody
+    /// made of them there.
+    fn abroad(&mut self, expected: &Expected<'_>) {
+        let abroad = &self.state.abroad;
+        let wrong = abroad.wrong.clone();
+        let live = |intent: Intent| expected.live && expected.plan.intent == intent;
+        let mut found = Vec::new();
+        for (key, before) in &expected.before.abroad {
+            let on = match key.as_str() {
+                _ if live(Intent::Deploy) && expected.plan.from.is_some() => true,
+                _ if live(Intent::Rollback) => false,
+                _ => before.is_on(),
+            };
+            let theirs = abroad.theirs.contains(key);
+            // Off before anything else is off, whoever changed what else.
+            let certain = key == OWN && live(Intent::Rollback);
+            if abroad.is_on(key) != on && (!theirs || certain) {
+                found.push(format!("{key} at the service is on: {}", !on));
+            }
+            let rules =
+                |image: Option<&FlagImage>| image.and_then(|one| one.state.get("rules")).cloned();
+            if !theirs && rules(abroad.flags.get(key)) != rules(Some(before)) {
+                found.push(format!("the rules of {key} at the service are others"));
+            }
+        }
+        for what in wrong.into_iter().chain(found) {
+            self.broken("I10", what);
+        }
+    }
+
     fn schema(&mut self, expected: &Expected<'_>) {
         let store = &self.state.store;
         let applied: Vec<u64> = store.applied.iter().map(|one| one.migration.version.0).collect();

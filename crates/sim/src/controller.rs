@@ -88,6 +88,7 @@ impl Controller<'_> {
             traffic: self,
             config: self,
             flags: self,
+            services: self,
             resources: self,
             checks: self,
             metrics: self,
@@ -151,6 +152,7 @@ impl Controller<'_> {
                 self.turn_off(&[TOGGLE, THEME]);
                 self.die();
             }
+            Fault::Meddle => self.with(State::meddle),
             Fault::Abort => self.ask(&Event::AbortRequested { reason: "I see errors".to_owned() }),
             Fault::AbortTwice => {
                 for reason in ["first", "second"] {

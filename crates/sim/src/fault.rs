@@ -27,6 +27,8 @@ pub enum Fault {
     FlagOff,
     /// A person turns a flag off, and the controller dies before it does anything else.
     FlagOffAndKill,
+    /// A person changes flags at the service where they are.
+    Meddle,
     /// A person aborts.
     Abort,
     /// A person aborts twice in a row.
@@ -204,11 +206,13 @@ pub enum Protection {
     FlagsMerged,
     /// What is served follows the ledger, also when it was written just before a crash.
     FlagsFollow,
+    /// A flag at a service changes only if it is as it was read.
+    ServicePrecondition,
 }
 
 impl Protection {
     /// All of them.
-    pub const ALL: [Protection; 16] = [
+    pub const ALL: [Protection; 17] = [
         Protection::MarkerInTransaction,
         Protection::FenceChecked,
         Protection::Adoption,
@@ -225,5 +229,6 @@ impl Protection {
         Protection::FlagsOnce,
         Protection::FlagsMerged,
         Protection::FlagsFollow,
+        Protection::ServicePrecondition,
     ];
 }

@@ -69,6 +69,7 @@ pub fn journeys() -> Vec<Journey> {
     all.extend(taken_back());
     all.extend(rollbacks());
     all.extend(shared());
+    all.extend(abroad());
     all
 }
 
@@ -105,6 +106,35 @@ fn shared() -> Vec<Journey> {
         rollback_spec("rolling back", plain, by_instance, true),
         deploy_spec("breaking, with a worker", worker, |_| {}, true),
         rollback_spec("not fitting, with a worker", worker, |_| {}, true),
+    ]
+}
+
+/// Those with flags at somebody else's service.
+fn abroad() -> Vec<Journey> {
+    let spec = |ups, traits| Spec { ups, traits, worker: false };
+    let deploy = |name, ups, traits, goes_live| {
+        let mut journey = deploy_spec(name, spec(ups, traits), |_| {}, goes_live);
+        journey.state.open_service();
+        journey
+    };
+    let rollback = |name, ups| {
+        let deployed = deploy(name, ups, GOOD, true);
+        let sim = Sim::of(deployed.state.with_flags_abroad());
+        let rest = sim.fulfil(&deployed.wish, Operator::default());
+        assert!(matches!(rest, Ok(Rest::Over(_))), "{name}: v2 is deployed: {rest:?}");
+        let wish = Wish::Rollback { release: Some("v1".into()) };
+        Journey { name, state: sim.state(), wish, operator: Operator::default(), goes_live: true }
+    };
+    let with = |mut journey: Journey| {
+        journey.state = journey.state.with_flags_abroad();
+        journey
+    };
+    vec![
+        with(deploy("flags at a service", ADDITIVE, GOOD, true)),
+        with(deploy("flags at a service, found bad", ADDITIVE, BAD, false)),
+        with(deploy("flags at a service, breaking, found bad", BREAKING, BAD, false)),
+        rollback("flags at a service, back", ADDITIVE),
+        rollback("flags at a service, back, not fitting", BREAKING),
     ]
 }
 

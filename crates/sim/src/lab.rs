@@ -149,7 +149,8 @@ impl Controller<'_> {
         let pending: Vec<MigrationScript> =
             release.scripts.iter().filter(is_new).cloned().collect();
         let schema = self.preview_of(Direction::Up, &pending)?;
-        let flags = self.flags_of_deploy(environment, &release);
+        let mut flags = self.flags_of_deploy(environment, &release);
+        self.abroad_of_deploy(environment, &release, &mut flags);
         let request = DeployRequest {
             release: &release.document,
             schema: schema.as_ref(),
@@ -172,7 +173,8 @@ impl Controller<'_> {
         later.sort_by_key(|script| script.migration.version);
         later.dedup();
         let schema = self.preview_of(Direction::Down, &later)?;
-        let flags = self.flags_of_rollback(environment, &target, &later);
+        let mut flags = self.flags_of_rollback(environment, &target, &later);
+        self.abroad_of_rollback(environment, &target, &later, &mut flags);
         let request = RollbackRequest {
             target: &target.document,
             schema: schema.as_ref(),
@@ -346,7 +348,7 @@ impl Operator {
         let abort = || Event::AbortRequested { reason: "no".to_owned() };
         match (self.answers, waits) {
             (Answers::Nothing, _) => None,
-            (_, Rest::NeedsOperator(_)) => Some(Event::Retried),
+            (_, Rest::NeedsOperator(_) | Rest::Held(Hold::NeedsPerson(_))) => Some(Event::Retried),
             (Answers::Abort, _) | (_, Rest::Held(Hold::Degraded(_))) => Some(abort()),
             (Answers::GoOn, Rest::Held(Hold::Paused(_))) => Some(Event::Resumed),
             (Answers::GoOn, _) => Some(Event::Promoted),
@@ -371,6 +373,7 @@ impl State {
             format!("backups {:?}", self.store.backups),
             format!("config {:?}", settings.config),
             format!("flags {:?}", self.flags.file),
+            format!("flags at a service {:?}", self.abroad.flags),
             format!("resources {:?}", settings.resources),
             format!("traffic {}", self.proxy.live),
             format!("saved traffic {}", self.proxy.saved),

@@ -1,6 +1,7 @@
 //! A simulated world for the real executor: one value, a virtual clock, faults at every moment,
 //! and a checker that looks at nothing but that world and its raw journal. Never shipped.
 
+mod abroad;
 mod book;
 pub mod catalogue;
 pub mod checker;

@@ -1,5 +1,6 @@
 //! Simulated releases: what they need of the schema and how they behave once they run.
 
+use crate::abroad::{OWN, SERVICE, SHARED};
 use crate::catalogue::{Columns, Script};
 use crate::flags::{FlagStore, OFF, Served, THEME, TOGGLE};
 use jiff::Timestamp;
@@ -116,6 +117,21 @@ impl SimRelease {
     /// The same as a document.
     pub(crate) fn parts(&self) -> Parts {
         self.flags.iter().map(|(key, value)| (Part::Flag(key.clone()), value.clone())).collect()
+    }
+
+    /// The same with flags at the service: one that it shares with others, and, where it is the
+    /// newer one, its own, which stands on its newest migration. It wants both on then.
+    #[must_use]
+    pub fn with_flags_abroad(mut self, newer: bool) -> Self {
+        let want = newer.then(|| "on".to_owned());
+        let newest = self.scripts.last().map(|script| script.migration.version);
+        let flags = self.document.flags.services.entry(SERVICE.to_owned()).or_default();
+        let shared = FlagWish { want: want.clone(), requires_schema: None };
+        flags.insert(SHARED.to_owned(), shared);
+        if newer {
+            flags.insert(OWN.to_owned(), FlagWish { want, requires_schema: newest });
+        }
+        self
     }
 
     /// The same with a role beside the web.

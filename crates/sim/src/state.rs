@@ -1,5 +1,6 @@
 //! The whole simulated world as one value. Controllers come and go; this stays.
 
+use crate::abroad::Abroad;
 use crate::book::Book;
 use crate::clients::Clients;
 use crate::database::Store;
@@ -11,6 +12,7 @@ use crate::proxy::Proxy;
 use crate::release::SimRelease;
 use crate::settings::Settings;
 use crate::wishes::Wishes;
+use ripcord_core::flag::FlagImage;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::{PlanId, ReleaseId};
 use ripcord_core::plan::Effect;
@@ -37,6 +39,7 @@ pub struct State {
     pub(crate) proxy: Proxy,
     pub(crate) settings: Settings,
     pub(crate) flags: FlagStore,
+    pub(crate) abroad: Abroad,
     pub(crate) clients: Clients,
     pub(crate) sources: Sources,
     /// What the environment's owner wants.
@@ -123,7 +126,10 @@ impl StepKind {
             Effect::EnsureFlags { .. }
             | Effect::EnsureFlagChange(_)
             | Effect::EnsureFlagLayer(_)
-            | Effect::ConfirmFlags { .. } => StepKind::Flags,
+            | Effect::ConfirmFlags { .. }
+            | Effect::RecordServiceFlags { .. }
+            | Effect::EnsureServiceFlag(_)
+            | Effect::SettleServiceFlags { .. } => StepKind::Flags,
             Effect::EnsureResource { .. } => StepKind::Resource,
             Effect::Bake(_) => StepKind::Bake,
             Effect::Analysis(_) => StepKind::Analysis,
@@ -153,6 +159,7 @@ pub(crate) struct Golden {
     pub(crate) applied: Vec<u64>,
     pub(crate) config: Option<ReleaseId>,
     pub(crate) flags: Served,
+    pub(crate) abroad: BTreeMap<String, FlagImage>,
     pub(crate) resources: BTreeMap<String, bool>,
     pub(crate) served_by: Option<ReleaseId>,
     pub(crate) flowing: bool,
@@ -165,6 +172,16 @@ impl State {
     pub fn add_release(&mut self, release: SimRelease) {
         self.flags.put(&release.parts());
         self.releases.insert(release.id().clone(), release);
+    }
+
+    /// The same with releases that have flags at a service.
+    #[must_use]
+    pub fn with_flags_abroad(mut self) -> State {
+        for (id, release) in &mut self.releases {
+            let newer = id.as_str() != "v1";
+            *release = release.clone().with_flags_abroad(newer);
+        }
+        self
     }
 
     /// A release by its name.
@@ -251,6 +268,7 @@ impl State {
         self.tick_store();
         self.tick_clients();
         self.tick_flags();
+        self.tick_abroad();
     }
 
     pub(crate) fn golden_now(&self) -> Golden {
@@ -268,6 +286,7 @@ impl State {
             applied: self.store.applied.iter().map(|one| one.migration.version.0).collect(),
             config: self.settings.config.clone(),
             flags: self.flags.served(),
+            abroad: self.abroad.flags.clone(),
             resources: self.settings.resources.clone(),
             served_by: self.proxy.live.split.only().cloned(),
             flowing: self.proxy.is_flowing(),

@@ -81,6 +81,7 @@ pub(crate) fn rest(rest: &Rest) -> String {
         Rest::Held(Hold::Paused(_)) => "waits: paused".to_owned(),
         Rest::Held(Hold::Approval(question)) => format!("waits: {question}"),
         Rest::Held(Hold::Undecided(because)) => format!("waits: undecided, {because}"),
+        Rest::Held(Hold::NeedsPerson(what)) => format!("waits for a person: {what}"),
         Rest::Held(Hold::Degraded(because)) => format!("waits: degraded, {because}"),
         Rest::Idle => "nothing runs".to_owned(),
         Rest::Endless(why) => format!("NO END: {why}"),

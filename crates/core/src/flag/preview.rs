@@ -4,6 +4,7 @@
 use crate::flag::change::{Clash, FlagChange, LayerChange};
 use crate::flag::merge::{Merged, Part, Parts, merge};
 use crate::flag::revision::{FlagSource, FlagState, OffLayer};
+use crate::flag::service_preview::ServicePreview;
 use crate::flag::words::{bounded, step_of};
 use crate::model::ids::Millis;
 use crate::model::{Digest, MigrationVersion, Release, ReleaseId};
@@ -21,6 +22,8 @@ pub struct FlagPreview {
     /// How long to wait until clients have heard that flags are off, before a schema goes from
     /// under them.
     pub confirm_ms_max: Millis,
+    /// What happens to flags at other people's services.
+    pub services: ServicePreview,
     /// The price.
     pub forecast: FlagForecast,
     /// What else people should know.

@@ -93,6 +93,16 @@ pub struct FlagSet {
     /// The flags that belong to this release: its rollback turns them off first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub wishes: BTreeMap<String, FlagWish>,
+    /// The flags at other people's services that belong to this release, by service and key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<String, BTreeMap<String, FlagWish>>,
+}
+
+impl FlagSet {
+    /// What it wants of a flag at a service.
+    pub fn at(&self, service: &str, key: &str) -> Option<&FlagWish> {
+        self.services.get(service)?.get(key)
+    }
 }
 
 /// What a release wants of one flag.

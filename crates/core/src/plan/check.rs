@@ -76,6 +76,10 @@ fn needs_undo(effect: &Effect) -> bool {
         | Effect::Analysis(_)
         | Effect::Verify { .. }
         | Effect::ConfirmFlags { .. }
+        | Effect::RecordServiceFlags { .. }
+        // Another step may take it back, which the walk looks at.
+        | Effect::EnsureServiceFlag(_)
+        | Effect::SettleServiceFlags { .. }
         | Effect::Approve { .. } => false,
     }
 }

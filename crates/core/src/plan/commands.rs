@@ -64,7 +64,8 @@ fn commands(effect: &Effect) -> Vec<String> {
         Effect::EnsureConfig { .. }
         | Effect::EnsureFlags { .. }
         | Effect::EnsureFlagChange(_)
-        | Effect::EnsureFlagLayer(_) => vec![format!("put in force: {effect}")],
+        | Effect::EnsureFlagLayer(_)
+        | Effect::EnsureServiceFlag(_) => vec![format!("put in force: {effect}")],
         Effect::EnsureResource { resource, release, state } => {
             vec![match state {
                 ResourceState::Applied => command(&resource.apply, release),
@@ -78,6 +79,8 @@ fn commands(effect: &Effect) -> Vec<String> {
         | Effect::Analysis(_)
         | Effect::Verify { .. }
         | Effect::ConfirmFlags { .. }
+        | Effect::RecordServiceFlags { .. }
+        | Effect::SettleServiceFlags { .. }
         | Effect::Approve { .. } => Vec::new(),
     }
 }

@@ -2,11 +2,11 @@
 //! strategy says. Where the one that serves does not survive the change of schema, requests wait.
 
 use crate::analysis::explain;
-use crate::flag::FlagPreview;
+use crate::flag::{FlagPreview, ServiceChange, ServiceMoment};
 use crate::model::policy::ResourceSpec;
 use crate::model::{Environment, Release, Requests};
 use crate::plan::display::duration;
-use crate::plan::exchange::{Exchange, Way};
+use crate::plan::exchange::{Exchange, Way, ensure_service_flag};
 use crate::plan::refusal::Refusal;
 use crate::plan::steps::Steps;
 use crate::plan::{
@@ -125,6 +125,24 @@ impl Deploy<'_> {
         if !exchange.holds {
             exchange.change_schema(steps);
         }
+        // Users first: what was changed at services returns once traffic has, and before a schema
+        // goes.
+        let back = exchange.services_back(self.changes_at_services());
+        exchange.record_services(steps, ServiceMoment::Before, back);
+    }
+
+    fn changes_at_services(&self) -> impl Iterator<Item = &ServiceChange> {
+        self.exchange.services().into_iter().flat_map(|services| &services.changes)
+    }
+
+    fn set_at_services(&self, steps: &mut Steps<'_>) {
+        for change in self.changes_at_services() {
+            // Here the schema goes before anything of the beginning is taken back.
+            let loses_ground = self.exchange.holds && change.requires.is_some();
+            let back = loses_ground.then(|| self.exchange.services_back(std::iter::once(change)));
+            let undo = back.map_or(Undo::Nothing, Undo::Apply);
+            steps.add(ensure_service_flag(change.clone()), undo);
+        }
     }
 
     /// The new release starts, shows what it can do, and, where the strategy says so, gets a part
@@ -172,6 +190,7 @@ impl Deploy<'_> {
         );
         exchange.set_layer(steps);
         exchange.set_flags(steps);
+        self.set_at_services(steps);
         if !exchange.holds {
             exchange.stop_roles(steps);
         }
@@ -192,6 +211,8 @@ impl Deploy<'_> {
             };
             steps.add(Effect::Bake(bake), Undo::Nothing);
         }
+        // What people changed there while it was watched came with it, too.
+        exchange.record_services(steps, ServiceMoment::After, Vec::new());
         let serving = exchange.state(Some(exchange.to()), true, exchange.usual());
         exchange.verify(steps, serving);
         if matches!(self.way, Way::ByInstance(..)) {

@@ -111,6 +111,14 @@ impl fmt::Display for Effect {
             Effect::ConfirmFlags { wait_ms_max } => {
                 write!(f, "wait until clients have heard of it, {} at most", duration(*wait_ms_max))
             }
+            Effect::RecordServiceFlags { flags, .. } => {
+                let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
+                write!(f, "record {}", flags.join(", "))
+            }
+            Effect::EnsureServiceFlag(change) => write!(f, "{change}"),
+            Effect::SettleServiceFlags { wait_ms } => {
+                write!(f, "wait {} until clients have what changed there", duration(*wait_ms))
+            }
             Effect::EnsureResource { resource, state, .. } => match state {
                 ResourceState::Applied => {
                     write!(f, "apply {}: `{}`", resource.name, resource.apply.join(" "))

@@ -1,7 +1,7 @@
 //! Effects: things to make true. Always "ensure", never "add": twice is the same as once.
 
 use crate::analysis::JudgePolicy;
-use crate::flag::{FlagChange, LayerChange};
+use crate::flag::{FlagChange, LayerChange, ServiceChange, ServiceFlag, ServiceMoment};
 use crate::model::ids::Millis;
 use crate::model::policy::{CheckSpec, Domain, ResourceSpec};
 use crate::model::{Digest, ReleaseId, TrafficState};
@@ -65,6 +65,20 @@ pub enum Effect {
     ConfirmFlags {
         /// How long to wait.
         wait_ms_max: Millis,
+    },
+    /// What these flags are at their services is in the journal, where it can be known.
+    RecordServiceFlags {
+        /// Which.
+        flags: Vec<ServiceFlag>,
+        /// At which moment.
+        moment: ServiceMoment,
+    },
+    /// A flag at somebody else's service has changed so.
+    EnsureServiceFlag(Box<ServiceChange>),
+    /// Clients have had the time to hear of what changed at services, if anything did.
+    SettleServiceFlags {
+        /// How long.
+        wait_ms: Millis,
     },
     /// A user's own piece of infrastructure is as wanted.
     EnsureResource {
@@ -224,11 +238,14 @@ impl Effect {
             Effect::EnsureTraffic { .. } => Some(Domain::Traffic),
             Effect::EnsureFlags { .. }
             | Effect::EnsureFlagChange(_)
-            | Effect::EnsureFlagLayer(_) => Some(Domain::Flags),
+            | Effect::EnsureFlagLayer(_)
+            | Effect::EnsureServiceFlag(_) => Some(Domain::Flags),
             Effect::Bake(_)
             | Effect::Analysis(_)
             | Effect::Verify { .. }
             | Effect::ConfirmFlags { .. }
+            | Effect::RecordServiceFlags { .. }
+            | Effect::SettleServiceFlags { .. }
             | Effect::Approve { .. } => None,
         }
     }

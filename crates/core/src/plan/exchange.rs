@@ -2,7 +2,7 @@
 //! their steps, so that what is meant by "back" is written once. It decides no order.
 
 use crate::analysis::JudgePolicy;
-use crate::flag::FlagPreview;
+use crate::flag::{FlagPreview, ServiceChange, ServiceMoment, ServicePreview};
 use crate::model::ids::Millis;
 use crate::model::policy::CheckSpec;
 use crate::model::{
@@ -213,6 +213,44 @@ impl Exchange<'_> {
         }
     }
 
+    /// What happens at services; none where nobody looked.
+    pub(super) fn services(&self) -> Option<&ServicePreview> {
+        self.flags.map(|flags| &flags.services)
+    }
+
+    /// What the new release's flags at services are is recorded.
+    pub(super) fn record_services(
+        &self,
+        steps: &mut Steps<'_>,
+        moment: ServiceMoment,
+        undo: Vec<Effect>,
+    ) {
+        let Some(services) = self.services().filter(|one| !one.record.is_empty()) else { return };
+        let flags = services.record.clone();
+        let undo = if undo.is_empty() { Undo::Nothing } else { Undo::Apply(undo) };
+        steps.add(Effect::RecordServiceFlags { flags, moment }, undo);
+    }
+
+    /// These flags at services become as before, and clients hear of it where a schema goes from
+    /// under one of them.
+    pub(super) fn services_back<'c>(
+        &self,
+        changes: impl Iterator<Item = &'c ServiceChange>,
+    ) -> Vec<Effect> {
+        let changes: Vec<ServiceChange> = changes.map(ServiceChange::reversed).collect();
+        let stands_on_schema = changes.iter().any(|change| change.requires.is_some());
+        let mut back: Vec<Effect> = changes.into_iter().map(ensure_service_flag).collect();
+        if stands_on_schema && self.schema.is_some() {
+            back.push(self.settle_services());
+        }
+        back
+    }
+
+    pub(super) fn settle_services(&self) -> Effect {
+        let wait_ms = self.services().map_or(0, |services| services.settle_ms);
+        Effect::SettleServiceFlags { wait_ms }
+    }
+
     /// What else runs of the release that is left stops; what is taken back starts it again.
     pub(super) fn stop_roles(&self, steps: &mut Steps<'_>) {
         let Some(from) = self.from else { return };
@@ -280,6 +318,11 @@ impl Exchange<'_> {
         let serves = self.environment.traffic.split.only() == Some(from);
         (ready && serves && self.usual() == Requests::Flowing).then_some(from)
     }
+}
+
+/// A change at a service as an effect.
+pub(super) fn ensure_service_flag(change: ServiceChange) -> Effect {
+    Effect::EnsureServiceFlag(Box::new(change))
 }
 
 fn ensure_role(release: &ReleaseId, role: &str, count: u32) -> Effect {

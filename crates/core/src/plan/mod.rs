@@ -1,5 +1,7 @@
 //! Plans: fixed lists of steps, made by pure functions from what was observed and what is wanted.
 
+#[cfg(test)]
+mod at_services;
 mod canary;
 pub mod check;
 pub mod commands;

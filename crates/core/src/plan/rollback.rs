@@ -2,9 +2,9 @@
 //! where the earlier release works on the schema as it is, traffic moves before anything else. One
 //! that served a short while ago gets it at once, any other as the strategy says.
 
-use crate::flag::FlagPreview;
+use crate::flag::{FlagPreview, ServiceChange};
 use crate::model::{Environment, Release, ReleaseId, Requests, Rolling};
-use crate::plan::exchange::{Exchange, Way};
+use crate::plan::exchange::{Exchange, Way, ensure_service_flag};
 use crate::plan::refusal::Refusal;
 use crate::plan::steps::Steps;
 use crate::plan::{
@@ -67,6 +67,7 @@ pub fn rollback(environment: &Environment, request: &RollbackRequest<'_>) -> Res
         exchange.configure(&mut steps);
         exchange.stop_roles(&mut steps);
         exchange.start_roles(&mut steps);
+        back.insist(&mut steps);
         back.backup(&mut steps);
         exchange.change_schema(&mut steps);
     }
@@ -151,8 +152,47 @@ impl Back<'_> {
     fn turn_off(&self, steps: &mut Steps<'_>) {
         let Some(flags) = self.exchange.flags else { return };
         self.exchange.set_layer(steps);
+        for change in self.off() {
+            // A service that does not answer keeps nobody from going back, unless its flag would
+            // be on without its ground.
+            let insists = self.exchange.holds && change.requires.is_some();
+            let change = ServiceChange { insists, ..change.clone() };
+            let undo = vec![ensure_service_flag(change.reversed())];
+            steps.add_reversible(ensure_service_flag(change), undo);
+        }
+        if self.exchange.holds {
+            self.ask(steps);
+        }
+        if self.exchange.holds && self.off().any(|change| change.requires.is_some()) {
+            steps.add(self.exchange.settle_services(), Undo::Nothing);
+        }
         if flags.layer.is_some() && self.request.schema.is_some() {
             steps.add(Effect::ConfirmFlags { wait_ms_max: flags.confirm_ms_max }, Undo::Nothing);
+        }
+    }
+
+    /// What is turned off at services.
+    fn off(&self) -> impl Iterator<Item = &ServiceChange> {
+        self.exchange.services().into_iter().flat_map(|services| &services.off)
+    }
+
+    /// What Ripcord may not turn off itself is off by a person's word before its schema goes.
+    fn ask(&self, steps: &mut Steps<'_>) {
+        let by_people = self.exchange.services().map(|services| services.by_people.join(", "));
+        if let Some(flags) = by_people.filter(|flags| !flags.is_empty()) {
+            let question = format!("is {flags} off by now, and have clients heard of it?");
+            steps.add(Effect::Approve { question }, Undo::Nothing);
+        }
+    }
+
+    /// What stands on a schema that goes is off at services by now, and clients have heard of it.
+    fn insist(&self, steps: &mut Steps<'_>) {
+        self.ask(steps);
+        for change in self.off().filter(|change| change.requires.is_some()) {
+            steps.add(ensure_service_flag(change.insisting()), Undo::Nothing);
+        }
+        if self.off().any(|change| change.requires.is_some()) {
+            steps.add(self.exchange.settle_services(), Undo::Nothing);
         }
     }
 
@@ -243,6 +283,13 @@ impl Back<'_> {
         exchange.verify(steps, serving);
         // The rest of the flags returns in calm, once the release that they belong to serves.
         exchange.set_flags(steps);
+        for change in self.off().filter(|change| change.requires.is_none()) {
+            steps.add(ensure_service_flag(change.insisting()), Undo::Nothing);
+        }
+        for change in exchange.services().into_iter().flat_map(|services| &services.changes) {
+            let undo = vec![ensure_service_flag(change.reversed())];
+            steps.add_reversible(ensure_service_flag(change.clone()), undo);
+        }
         exchange.stop_left(steps);
     }
 

@@ -52,6 +52,9 @@ impl<'a> Steps<'a> {
             Effect::Verify { .. } => (60_000, 6),
             Effect::Approve { .. } => (SLACK_MS, 1_000),
             Effect::ConfirmFlags { wait_ms_max } => (wait_ms_max + SLACK_MS, 3),
+            Effect::RecordServiceFlags { .. } => (60_000, 3),
+            Effect::EnsureServiceFlag(_) => (60_000, 5),
+            Effect::SettleServiceFlags { wait_ms } => (wait_ms + SLACK_MS, 3),
             Effect::EnsureConfig { .. }
             | Effect::EnsureFlags { .. }
             | Effect::EnsureFlagChange(_)

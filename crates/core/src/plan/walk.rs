@@ -1,7 +1,7 @@
 //! The little of the world that the linter keeps in mind while it walks through a plan, and what
 //! no effect may do to it. It shares no code with the planners.
 
-use crate::flag::{LayerChange, OffLayer};
+use crate::flag::{LayerChange, OffLayer, ServiceChange, ServiceWish};
 use crate::model::traffic::WHOLE;
 use crate::model::{MigrationVersion, ReleaseId, Requests, Share, Split, TrafficState};
 use crate::plan::{Effect, Intent, Plan, Undo, VerifyCheck};
@@ -28,6 +28,8 @@ pub(super) struct Walk<'a> {
     off: BTreeSet<ReleaseId>,
     /// The migrations that this plan has taken from the schema.
     gone: BTreeSet<MigrationVersion>,
+    /// The flags at services that this plan has changed, and whether it waited for that.
+    at_services: BTreeMap<String, bool>,
     /// Roles that the plan has touched, and how many instances they have.
     roles: BTreeMap<(ReleaseId, String), u32>,
 }
@@ -52,6 +54,7 @@ impl<'a> Walk<'a> {
             proven: BTreeSet::new(),
             off: BTreeSet::new(),
             gone: BTreeSet::new(),
+            at_services: BTreeMap::new(),
             roles: BTreeMap::new(),
         }
     }
@@ -65,7 +68,12 @@ impl<'a> Walk<'a> {
             Effect::EnsureSchema { change, wanted } => self.schema(change, *wanted, held),
             Effect::EnsureRole { release, role, count } => self.role(release, role, *count),
             Effect::EnsureFlagLayer(change) => self.layer(change),
-            Effect::EnsureBackup { .. }
+            Effect::EnsureServiceFlag(_) | Effect::RecordServiceFlags { .. } if held => {
+                Err("requests would wait for a service".to_owned())
+            }
+            Effect::EnsureServiceFlag(change) => self.service(change),
+            Effect::SettleServiceFlags { .. }
+            | Effect::EnsureBackup { .. }
             | Effect::Bake(_)
             | Effect::Analysis(_)
             | Effect::Approve { .. }
@@ -139,6 +147,9 @@ impl<'a> Walk<'a> {
                 self.bears(release, *share, state)?;
             }
         }
+        if let Some(flag) = self.still_on_at_a_service(state) {
+            return Err(format!("requests would go back before {flag} was turned off"));
+        }
         if let Some(release) = self.still_on(state) {
             return Err(format!("requests would go back before the flags of {release} are off"));
         }
@@ -152,6 +163,50 @@ impl<'a> Walk<'a> {
         let more = state.split.share(to) > self.traffic.split.share(to);
         let mut on = layers(self.plan).map(|(release, _)| release);
         on.find(|of| more && self.plan.intent == Intent::Rollback && !self.off.contains(*of))
+    }
+
+    /// The flag at a service that the plan has yet to turn off, or to try to.
+    fn still_on_at_a_service(&self, state: &TrafficState) -> Option<String> {
+        let to = &self.plan.to;
+        let more = state.split.share(to) > self.traffic.split.share(to);
+        let off = |change: &&ServiceChange| change.wish == ServiceWish::Off && !change.undoes;
+        let mut on = at_services(self.plan).filter(off).map(|change| change.flag.name());
+        on.find(|name| {
+            more && self.plan.intent == Intent::Rollback && !self.at_services.contains_key(name)
+        })
+    }
+
+    fn service(&mut self, change: &ServiceChange) -> Result<(), String> {
+        let name = change.flag.name();
+        if change.undoes {
+            let lost = change.requires.filter(|version| self.gone.contains(version));
+            if let Some(version) = lost.filter(|_| change.wish == ServiceWish::Off) {
+                return Err(format!(
+                    "{} would be on again without migration {version}",
+                    change.flag
+                ));
+            }
+            self.at_services.remove(&name);
+            return Ok(());
+        }
+        *self.at_services.entry(name).or_default() |= change.insists;
+        Ok(())
+    }
+
+    /// A flag at a service that needs a migration is off for certain while the schema lacks it.
+    fn ground_at_services(&self, version: MigrationVersion) -> Result<(), String> {
+        let mut needy = at_services(self.plan).filter(|one| one.requires == Some(version));
+        let stands = |change: &&ServiceChange| {
+            let changed = self.at_services.get(&change.flag.name());
+            match change.wish {
+                ServiceWish::Off => changed != Some(&true),
+                ServiceWish::On | ServiceWish::As(_) => changed.is_some(),
+            }
+        };
+        match needy.find(stands) {
+            None => Ok(()),
+            Some(change) => Err(format!("migration {version} would go from under {}", change.flag)),
+        }
     }
 
     /// Whether the instances of a release that serve are in proportion to its share, where it gets
@@ -200,6 +255,7 @@ impl<'a> Walk<'a> {
                     return Err(format!("migration {version} would go from under flag {flag}"));
                 }
             }
+            self.ground_at_services(version)?;
             self.gone.insert(version);
         }
         Ok(())
@@ -275,6 +331,7 @@ impl<'a> Walk<'a> {
         });
         unmade
             && roles
+            && self.at_services.is_empty()
             && (self.off == start.off || self.plan.intent == Intent::Deploy)
             && self.plan.from.as_ref().is_none_or(whole)
             && traffic.split == start.traffic.split
@@ -297,6 +354,14 @@ fn is_plain(traffic: &TrafficState) -> bool {
         && traffic.lease.is_none()
         && traffic.limits.is_empty()
         && traffic.draw.is_independent()
+}
+
+/// What a plan does at services on its way forth.
+fn at_services(plan: &Plan) -> impl Iterator<Item = &ServiceChange> {
+    plan.steps.iter().filter_map(|step| match &step.effect {
+        Effect::EnsureServiceFlag(change) => Some(&**change),
+        _ => None,
+    })
 }
 
 /// What a plan turns off, and of which releases.

@@ -180,6 +180,7 @@ fn observed(observation: &Observation, step: Option<&Step>) -> Option<(Mark, Str
             (Mark::Bad, format!("{by}: {because}; it is not blamed, since {shared}"))
         }
         Observation::Undecided { because } => (Mark::Bad, format!("undecided: {because}")),
+        Observation::ServiceFlag { seen } => (Mark::Seen, seen.to_string()),
         Observation::Retrying { error } => (Mark::Seen, format!("again, because {error}")),
     })
 }

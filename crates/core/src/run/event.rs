@@ -2,7 +2,7 @@
 //! changed.
 
 use crate::analysis::{Alarm, Reference, Sample, Tick};
-use crate::flag::FlagRevision;
+use crate::flag::{FlagRevision, ServiceSeen};
 use crate::model::ids::Millis;
 use crate::model::{Digest, Release, ReleaseId, StepId};
 use crate::plan::Plan;
@@ -197,6 +197,8 @@ pub enum FailureKind {
     Exhausted,
     /// The release was found bad.
     Evidence,
+    /// A person has to do something, or to allow it; the plan waits for them.
+    NeedsPerson,
 }
 
 /// Something seen while a step runs.
@@ -261,6 +263,11 @@ pub enum Observation {
     Undecided {
         /// What it lacks.
         because: String,
+    },
+    /// A flag at somebody else's service.
+    ServiceFlag {
+        /// What it was, and at which moment.
+        seen: Box<ServiceSeen>,
     },
     /// An attempt did not succeed and will be repeated.
     Retrying {

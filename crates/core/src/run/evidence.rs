@@ -19,6 +19,7 @@ pub fn hear(judge: &mut Judge, observation: &Observation) -> Result<(), BadTick>
         | Observation::Alarm { .. }
         | Observation::WouldGoBack { .. }
         | Observation::Undecided { .. }
+        | Observation::ServiceFlag { .. }
         | Observation::Retrying { .. } => {}
     }
     Ok(())

@@ -1,10 +1,10 @@
 //! What the ledger says has happened in one environment: a fold over its entries.
 
-use crate::flag::{FlagSpan, FlagState};
+use crate::flag::{FlagSpan, FlagState, ServiceTrace, ServiceWish};
 use crate::model::{Digest, EnvironmentName, Generation, PlanId, ReleaseId};
-use crate::plan::{Intent, Plan};
+use crate::plan::{Effect, Intent, Plan};
 use crate::run::entry::{Entry, Subject};
-use crate::run::event::{Event, Outcome};
+use crate::run::event::{Event, Observation, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -40,6 +40,27 @@ pub struct History {
     /// What the plan which began last has done to them so far.
     #[serde(default)]
     pub flag_span: FlagSpan,
+    /// What the last deploy of each release did to flags at services, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub service_spans: BTreeMap<ReleaseId, BTreeMap<String, ServiceTrace>>,
+    /// What rollbacks turned off at services, by name, until the release is deployed again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub service_offs: BTreeMap<String, ServiceOff>,
+    /// What the plan which began last has seen of flags at services so far.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<String, ServiceTrace>,
+    /// The flags that this plan turns off at services, with the releases that they belong to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub turning_off: BTreeMap<String, ReleaseId>,
+}
+
+/// A flag at a service that a rollback turned off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceOff {
+    /// The release that it belongs to.
+    pub release: ReleaseId,
+    /// What it was before and after.
+    pub trace: ServiceTrace,
 }
 
 /// A release that was verified.
@@ -114,6 +135,10 @@ impl History {
                 }
                 self.flags.take(revision);
             }
+            Event::Observed { observation: Observation::ServiceFlag { seen } } => {
+                let trace = self.services.entry(seen.flag.name());
+                trace.or_insert_with(|| ServiceTrace::of(&seen.flag)).take(seen);
+            }
             _ => {}
         }
     }
@@ -125,6 +150,8 @@ impl History {
         self.taken_back = None;
         self.flags.plan_begins();
         self.flag_span = FlagSpan::at(&self.flags);
+        self.services.clear();
+        self.turning_off = turning_off(plan);
         self.operations.push(Operation {
             plan: plan.id.clone(),
             intent: plan.intent,
@@ -147,9 +174,15 @@ impl History {
         match (outcome, intent) {
             (Outcome::Live, Intent::Deploy) => {
                 self.flag_spans.insert(to.clone(), self.flag_span.clone());
+                self.service_spans.insert(to.clone(), self.services.clone());
+                self.service_spans.retain(|_, spans| !spans.is_empty());
+                self.service_offs.retain(|_, off| off.release != to);
                 self.went_live(from, to, entry.at);
             }
-            (Outcome::Live, Intent::Rollback) => self.rolled_back(from, &to),
+            (Outcome::Live, Intent::Rollback) => {
+                self.turned_off();
+                self.rolled_back(from, &to);
+            }
             (Outcome::WentBack(reason), Intent::Deploy) => {
                 self.held.insert(to.clone(), reason.to_string());
                 self.taken_back = Some((to, entry.at));
@@ -167,6 +200,16 @@ impl History {
         self.warm = from.map(|from| (from, at));
     }
 
+    /// Remembers what the plan turned off that was on before.
+    fn turned_off(&mut self) {
+        for (name, release) in std::mem::take(&mut self.turning_off) {
+            let trace = self.services.get(&name).filter(|trace| trace.found.is_some());
+            if let Some(trace) = trace.cloned() {
+                self.service_offs.insert(name, ServiceOff { release, trace });
+            }
+        }
+    }
+
     fn rolled_back(&mut self, from: Option<ReleaseId>, to: &ReleaseId) {
         if let Some(place) = self.verified.iter().rposition(|verified| &verified.release == to) {
             self.verified.truncate(place + 1);
@@ -177,6 +220,16 @@ impl History {
         }
         self.warm = None;
     }
+}
+
+fn turning_off(plan: &Plan) -> BTreeMap<String, ReleaseId> {
+    let off = plan.steps.iter().filter_map(|step| match &step.effect {
+        Effect::EnsureServiceFlag(change) if change.wish == ServiceWish::Off => {
+            Some((change.flag.name(), change.release.clone()))
+        }
+        _ => None,
+    });
+    off.collect()
 }
 
 #[cfg(test)]

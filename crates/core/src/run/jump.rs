@@ -40,6 +40,9 @@ fn is_ensured_anew(plan: &Plan, effect: &Effect) -> bool {
         | Effect::EnsureFlagChange(_)
         | Effect::EnsureFlagLayer(_)
         | Effect::ConfirmFlags { .. }
+        | Effect::RecordServiceFlags { .. }
+        | Effect::EnsureServiceFlag(_)
+        | Effect::SettleServiceFlags { .. }
         | Effect::EnsureResource { .. }
         | Effect::Bake(_)
         | Effect::Approve { .. } => false,

@@ -33,6 +33,8 @@ pub enum Hold {
     Approval(String),
     /// The judge lacks this.
     Undecided(String),
+    /// A person has to do this, and then to say so by retrying.
+    NeedsPerson(String),
     /// A step is past its deadline and the policy is to ask.
     Degraded(String),
 }
@@ -58,6 +60,7 @@ fn next_forward<'a>(plan: &'a Plan, progress: &Progress) -> Next<'a> {
             FailureKind::Deadline if !plan.abort_on_deadline => {
                 Next::Hold(Hold::Degraded(error.clone()))
             }
+            FailureKind::NeedsPerson => Next::Hold(Hold::NeedsPerson(error.clone())),
             FailureKind::Definite | FailureKind::Deadline | FailureKind::Exhausted => {
                 Next::TurnBack(TurnReason::Failure(error.clone()))
             }

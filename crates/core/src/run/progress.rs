@@ -1,6 +1,7 @@
 //! Progress: the entries of one plan, replayed. An order that could not have been written is
 //! corruption, and is said so instead of being interpreted.
 
+use crate::flag::ServiceTrace;
 use crate::model::StepId;
 use crate::plan::{Effect, Step};
 use crate::run::entry::{Entry, Subject};
@@ -53,6 +54,8 @@ pub struct Progress {
     pub undecided: Option<String>,
     /// How far the watch of a step has come: elapsed time, requests and errors.
     pub watched: BTreeMap<StepId, (u64, u64, u64)>,
+    /// What was seen of flags at services, by name.
+    pub services: BTreeMap<String, ServiceTrace>,
     /// What each step did.
     pub receipts: BTreeMap<StepId, Receipt>,
     /// How it ended.
@@ -173,6 +176,10 @@ impl Progress {
                 *errors = errors.saturating_add(tick.canary.errors);
             }
             Observation::Undecided { because } => self.undecided = Some(because.clone()),
+            Observation::ServiceFlag { seen } => {
+                let trace = self.services.entry(seen.flag.name());
+                trace.or_insert_with(|| ServiceTrace::of(&seen.flag)).take(seen);
+            }
             Observation::Retrying { .. }
             | Observation::Reference { .. }
             | Observation::Sampled { .. }

@@ -1,6 +1,7 @@
 //! Changes of a document. Each makes a new one, in which everything that was not meant stands as
 //! it stood: order, blanks, digits of numbers, members that are not known here.
 
+mod bucketing;
 mod chain;
 mod diff;
 mod flag;

@@ -8,6 +8,9 @@ use std::ops::Range;
 /// How deep values may nest.
 pub(crate) const DEPTH_MAX: usize = 128;
 
+/// So few members are compared with each other faster than in a table.
+const FEW: usize = 8;
+
 /// What is wrong and where.
 pub(crate) type Wrong = (String, Range<usize>);
 
@@ -40,7 +43,7 @@ impl Parser<'_> {
         let kind = match self.peek() {
             Some(b'{') => self.nested(Parser::object)?,
             Some(b'[') => self.nested(Parser::list)?,
-            Some(b'"') => Kind::Text(self.string()?.into()),
+            Some(b'"') => Kind::Text(self.string()?),
             Some(b'-' | b'0'..=b'9') => Kind::Number(self.number()?),
             Some(b't') => self.word("true", Kind::Bool(true))?,
             Some(b'f') => self.word("false", Kind::Bool(false))?,
@@ -74,7 +77,7 @@ impl Parser<'_> {
             if self.peek() != Some(b'"') {
                 return Err(self.wrong("the name of a member, in double quotes, was expected"));
             }
-            let key: Box<str> = self.string()?.into();
+            let key = self.string()?;
             let key_end = self.at;
             self.blanks();
             if !self.took(b':') {
@@ -112,7 +115,7 @@ impl Parser<'_> {
         }
     }
 
-    fn string(&mut self) -> Result<String, Wrong> {
+    fn string(&mut self) -> Result<Box<str>, Wrong> {
         let start = self.at;
         self.at += 1;
         let mut found = String::new();
@@ -121,11 +124,16 @@ impl Parser<'_> {
             while !matches!(self.peek(), None | Some(b'"' | b'\\' | 0..=0x1f)) {
                 self.at += 1;
             }
-            found.push_str(&self.text[from..self.at]);
+            let piece = &self.text[from..self.at];
+            // Nearly every text is one piece, which is allocated once, as long as it is.
+            if found.is_empty() && self.took(b'"') {
+                return Ok(piece.into());
+            }
+            found.push_str(piece);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(found);
+                    return Ok(found.into());
                 }
                 Some(b'\\') => found.push(self.escape()?),
                 Some(_) => return Err(self.wrong("a control character must be written as \\u00xx")),
@@ -232,8 +240,14 @@ impl Parser<'_> {
 
 /// Whether no two members have one name.
 fn once(members: &[Member]) -> Result<(), Wrong> {
-    let mut names = HashSet::with_capacity(members.len());
-    match members.iter().find(|member| !names.insert(&*member.key)) {
+    let twice = if members.len() <= FEW {
+        let earlier = |at: usize| members[..at].iter().any(|one| one.key == members[at].key);
+        (1..members.len()).find(|at| earlier(*at)).map(|at| &members[at])
+    } else {
+        let mut names = HashSet::with_capacity(members.len());
+        members.iter().find(|member| !names.insert(&*member.key))
+    };
+    match twice {
         Some(twice) => {
             Err((format!("`{}` is given twice", twice.key), twice.key_start..twice.key_end))
         }

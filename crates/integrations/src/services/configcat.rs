@@ -2,10 +2,12 @@
 //! environment. It has no switch: off is `false` for everybody, and what was there is written back
 //! whole, because a write there resets whatever it leaves out.
 
-use super::{FlagImage, ServiceError, json};
+use super::call::Call;
+use super::{ServiceError, json};
 use crate::config::Headers;
 use crate::http::{ANSWER_BYTES_MAX, Http};
 use crate::web::encode;
+use ripcord_core::flag::{FlagImage, ServiceWish};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -50,37 +52,56 @@ impl ConfigCat {
         image(key, &json(&self.http, NAME, key, &answer)?)
     }
 
-    pub(super) fn turn_off(
+    /// Sends a change, unless the flag is no longer as it was: there is no precondition in the
+    /// interface, so it is read once more right before.
+    pub(super) fn send(&self, now: &FlagImage, call: &Call) -> Result<FlagImage, ServiceError> {
+        let key = &now.key;
+        if self.read(key)?.state != now.state {
+            return Err(ServiceError::Busy { service: NAME, key: key.clone() });
+        }
+        let answer = self.http.change(call.method, &call.url, call.content_type, &call.body)?;
+        image(key, &json(&self.http, NAME, key, &answer)?)
+    }
+
+    /// The request for a change of a flag that is like this.
+    pub(super) fn call(
         &self,
         now: &FlagImage,
+        wish: &ServiceWish,
         reason: &str,
-    ) -> Result<FlagImage, ServiceError> {
+    ) -> Result<Call, ServiceError> {
+        match wish {
+            ServiceWish::Off => self.switch(now, false, reason),
+            ServiceWish::On => self.switch(now, true, reason),
+            ServiceWish::As(was) => {
+                Ok(self.change("PUT", &was.key, reason, Value::Object(was.state.clone())))
+            }
+        }
+    }
+
+    /// How people authorise it.
+    pub(super) const fn authorised() -> &'static str {
+        r#"-u "$CONFIGCAT_CREDENTIALS" -H "X-CONFIGCAT-SDKKEY: $CONFIGCAT_SDK_KEY""#
+    }
+
+    fn switch(&self, now: &FlagImage, on: bool, reason: &str) -> Result<Call, ServiceError> {
         let key = &now.key;
-        if now.state.get("defaultValue").and_then(|value| value.get("boolValue")).is_none() {
+        let default = now.state.get("defaultValue");
+        // What was never read is taken for a switch.
+        if default.is_some_and(|value| value.get("boolValue").is_none()) {
             let why = format!("{key} is no switch but a setting, which has no off");
             return Err(ServiceError::Setup { service: NAME, why });
         }
         let body = json!([
             {"op": "replace", "path": "/targetingRules", "value": []},
-            {"op": "replace", "path": "/defaultValue/boolValue", "value": false},
+            {"op": "replace", "path": "/defaultValue/boolValue", "value": on},
         ]);
-        self.change("PATCH", key, reason, &body)
+        Ok(self.change("PATCH", key, reason, body))
     }
 
-    pub(super) fn restore(&self, was: &FlagImage, reason: &str) -> Result<FlagImage, ServiceError> {
-        self.change("PUT", &was.key, reason, &Value::Object(was.state.clone()))
-    }
-
-    fn change(
-        &self,
-        method: &str,
-        key: &str,
-        reason: &str,
-        body: &Value,
-    ) -> Result<FlagImage, ServiceError> {
+    fn change(&self, method: &'static str, key: &str, reason: &str, body: Value) -> Call {
         let url = self.address(key, Some(reason));
-        let answer = self.http.change(method, &url, "application/json", body)?;
-        image(key, &json(&self.http, NAME, key, &answer)?)
+        Call { method, url, content_type: "application/json", body }
     }
 
     fn address(&self, key: &str, reason: Option<&str>) -> String {
@@ -121,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_encode() {
+    fn credentials_are_encoded() {
         let check = |text: &str, expected: &str| assert_eq!(base64(text.as_bytes()), expected);
         check("", "");
         check("f", "Zg==");

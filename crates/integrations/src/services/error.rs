@@ -49,16 +49,6 @@ pub enum ServiceError {
         /// Which flag.
         key: String,
     },
-    /// Somebody changed it since; nothing was changed by us.
-    #[error("somebody changed {key} at {service} since: {}; decide there what it should be", changes.join(", "))]
-    Conflict {
-        /// Which service.
-        service: &'static str,
-        /// Which flag.
-        key: String,
-        /// What is not as it was left.
-        changes: Vec<String>,
-    },
     /// The service accepted the change, and the flag is not as was asked for.
     #[error(
         "{service} accepted a change of {key}, but the flag is not as was asked for; look at it there"

@@ -1,9 +1,11 @@
 //! `LaunchDarkly` by its REST API, with a personal or service token. SDK keys cannot be used.
 
-use super::{FlagImage, ServiceError, json};
+use super::call::Call;
+use super::{ServiceError, json};
 use crate::config::Headers;
 use crate::http::{ANSWER_BYTES_MAX, Http};
 use crate::web::encode;
+use ripcord_core::flag::{FlagImage, ServiceWish};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -59,24 +61,61 @@ impl LaunchDarkly {
         self.image(key, &json(&self.http, NAME, key, &answer)?)
     }
 
+    /// Whether the token may only read, as far as the service tells; none where it does not.
+    pub(super) fn only_reads(&self) -> Option<bool> {
+        let get = |path: &str| -> Option<Value> {
+            let answer = self.http.get(&format!("{}{path}", self.base), ANSWER_BYTES_MAX).ok()?;
+            (answer.status == 200).then(|| serde_json::from_slice(&answer.body).ok())?
+        };
+        let caller = get("/api/v2/caller-identity")?;
+        let id = caller.get("tokenId").and_then(Value::as_str)?;
+        let token = get(&format!("/api/v2/tokens/{}", encode(id)))?;
+        let none = |name: &str| {
+            token.get(name).is_none_or(|all| all.as_array().is_some_and(Vec::is_empty))
+        };
+        let role = token.get("role").and_then(Value::as_str)?;
+        Some(role == "reader" && none("customRoleIds") && none("inlineRole"))
+    }
+
+    /// Sends a change.
+    pub(super) fn send(&self, key: &str, call: &Call) -> Result<FlagImage, ServiceError> {
+        let answer = self.http.change(call.method, &call.url, call.content_type, &call.body)?;
+        let flag = json(&self.http, NAME, key, &answer)?;
+        // The answer shows all environments; what it does not show has to be asked for.
+        match self.image(key, &flag) {
+            Ok(image) => Ok(image),
+            Err(_) => self.read(key),
+        }
+    }
+
+    /// The request for a change of a flag that is like this.
+    pub(super) fn call(&self, now: &FlagImage, wish: &ServiceWish, reason: &str) -> Call {
+        match wish {
+            // Off is what is wanted whatever somebody does to it meanwhile.
+            ServiceWish::Off => self.turn_off(&now.key, reason),
+            ServiceWish::On => self.restore(&now.switched(true), now, reason),
+            ServiceWish::As(was) => self.restore(was, now, reason),
+        }
+    }
+
+    /// How people authorise it.
+    pub(super) const fn authorised() -> &'static str {
+        r#"-H "Authorization: $LAUNCHDARKLY_TOKEN" -H 'LD-API-Version: 20240415'"#
+    }
+
     /// One instruction, which is atomic and changes nothing when it is so already.
-    pub(super) fn turn_off(&self, key: &str, reason: &str) -> Result<FlagImage, ServiceError> {
+    fn turn_off(&self, key: &str, reason: &str) -> Call {
         let body = json!({
             "environmentKey": self.environment,
             "comment": reason,
             "instructions": [{"kind": "turnFlagOff"}],
         });
-        self.patch(key, "application/json; domain-model=launchdarkly.semanticpatch", &body)
+        self.patch(key, "application/json; domain-model=launchdarkly.semanticpatch", body)
     }
 
     /// Everything that is otherwise, in one patch that fails as a whole if the flag is no longer
     /// in the state that it was read in.
-    pub(super) fn restore(
-        &self,
-        was: &FlagImage,
-        now: &FlagImage,
-        reason: &str,
-    ) -> Result<FlagImage, ServiceError> {
+    fn restore(&self, was: &FlagImage, now: &FlagImage, reason: &str) -> Call {
         let at = |name: &str| format!("/environments/{}/{name}", pointed(&self.environment));
         let mut patch = Vec::new();
         if let Some(version) = now.version {
@@ -93,18 +132,11 @@ impl LaunchDarkly {
                 None => patch.push(json!({"op": "remove", "path": at(name)})),
             }
         }
-        let body = json!({"comment": reason, "patch": patch});
-        self.patch(&was.key, "application/json", &body)
+        self.patch(&was.key, "application/json", json!({"comment": reason, "patch": patch}))
     }
 
-    fn patch(&self, key: &str, kind: &str, body: &Value) -> Result<FlagImage, ServiceError> {
-        let answer = self.http.change("PATCH", &self.address(key), kind, body)?;
-        let flag = json(&self.http, NAME, key, &answer)?;
-        // The answer shows all environments; what it does not show has to be asked for.
-        match self.image(key, &flag) {
-            Ok(image) => Ok(image),
-            Err(_) => self.read(key),
-        }
+    fn patch(&self, key: &str, content_type: &'static str, body: Value) -> Call {
+        Call { method: "PATCH", url: self.address(key), content_type, body }
     }
 
     fn address(&self, key: &str) -> String {

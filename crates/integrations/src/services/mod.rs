@@ -1,21 +1,21 @@
-//! Feature flags that live at somebody else's service: reading a flag as it is, turning it off,
-//! and bringing back how it was.
+//! Feature flags that live at somebody else's service: reading a flag as it is, turning it off
+//! and on, and bringing back how it was.
 //!
 //! Each call asks once. It never retries, which belongs to whoever journals the attempts, and it
-//! never overwrites what somebody else changed since: that is a conflict, and is named.
+//! never restores what is no longer as it was read: whoever changed it is asked first.
 
+mod call;
 mod configcat;
 mod error;
-mod image;
 mod launchdarkly;
 
 pub use configcat::ConfigCat;
 pub use error::ServiceError;
-pub use image::FlagImage;
 pub use launchdarkly::LaunchDarkly;
 
 use crate::http::Http;
-use serde_json::Value;
+use ripcord_core::flag::{FlagImage, ServiceWish};
+use serde_json::{Map, Value};
 
 /// A service that serves flags.
 #[derive(Debug)]
@@ -39,56 +39,60 @@ impl FlagService {
         }
     }
 
-    /// Turns a flag off, whatever somebody did to it meanwhile: off is what was asked for. Gives
-    /// the flag as it is then. Off already, it is left alone.
+    /// Makes a flag as is wished. `now` is how it was read; restoring fails when it is no longer
+    /// so. Gives the flag as it is then.
     ///
     /// # Errors
     ///
-    /// [`ServiceError`]; then whether it is off is not known until it is read again.
-    pub fn turn_off(&self, key: &str, reason: &str) -> Result<FlagImage, ServiceError> {
-        let now = self.read(key)?;
-        if now.is_off() {
-            return Ok(now);
-        }
-        let then = match self {
-            FlagService::LaunchDarkly(service) => service.turn_off(key, reason)?,
-            FlagService::ConfigCat(service) => service.turn_off(&now, reason)?,
-        };
-        if then.is_off() {
-            return Ok(then);
-        }
-        Err(ServiceError::NotAsAsked { service: self.name(), key: key.to_owned() })
-    }
-
-    /// Brings a flag back to how it was, if it is still as it was left. Gives the flag as it is
-    /// then. As it was already, it is left alone.
-    ///
-    /// # Errors
-    ///
-    /// [`ServiceError::Conflict`] when somebody changed it since, and the others.
-    pub fn restore(
+    /// [`ServiceError`]; then what it is now is not known until it is read again.
+    pub fn write(
         &self,
-        was: &FlagImage,
-        left: &FlagImage,
+        now: &FlagImage,
+        wish: &ServiceWish,
         reason: &str,
     ) -> Result<FlagImage, ServiceError> {
-        let now = self.read(&was.key)?;
-        if now.state == was.state {
-            return Ok(now);
-        }
-        if now.state != left.state {
-            let changes = left.differences(&now);
-            let (service, key) = (self.name(), was.key.clone());
-            return Err(ServiceError::Conflict { service, key, changes });
-        }
         let then = match self {
-            FlagService::LaunchDarkly(service) => service.restore(was, &now, reason)?,
-            FlagService::ConfigCat(service) => service.restore(was, reason)?,
+            FlagService::LaunchDarkly(service) => {
+                service.send(&now.key, &service.call(now, wish, reason))?
+            }
+            FlagService::ConfigCat(service) => {
+                service.send(now, &service.call(now, wish, reason)?)?
+            }
         };
-        if then.state == was.state {
+        if wish.is_met(&then) {
             return Ok(then);
         }
-        Err(ServiceError::NotAsAsked { service: self.name(), key: was.key.clone() })
+        Err(ServiceError::NotAsAsked { service: self.name(), key: now.key.clone() })
+    }
+
+    /// The request with which people make a change themselves; `now` where it is known. No secret
+    /// is in it.
+    pub fn by_hand(
+        &self,
+        key: &str,
+        now: Option<&FlagImage>,
+        wish: &ServiceWish,
+        reason: &str,
+    ) -> String {
+        let unread = FlagImage { key: key.to_owned(), version: None, state: Map::new() };
+        let now = now.unwrap_or(&unread);
+        match self {
+            FlagService::LaunchDarkly(service) => {
+                service.call(now, wish, reason).by_hand(LaunchDarkly::authorised())
+            }
+            FlagService::ConfigCat(service) => match service.call(now, wish, reason) {
+                Ok(call) => call.by_hand(ConfigCat::authorised()),
+                Err(error) => error.to_string(),
+            },
+        }
+    }
+
+    /// Whether the token may only read, where the service tells beforehand.
+    pub fn only_reads(&self) -> Option<bool> {
+        match self {
+            FlagService::LaunchDarkly(service) => service.only_reads(),
+            FlagService::ConfigCat(_) => None,
+        }
     }
 
     /// Its name, for people.
@@ -96,15 +100,6 @@ impl FlagService {
         match self {
             FlagService::LaunchDarkly(_) => launchdarkly::NAME,
             FlagService::ConfigCat(_) => configcat::NAME,
-        }
-    }
-
-    /// How long until clients have a change, by the service's own word, in milliseconds: those
-    /// that stream within moments, those that poll within their interval.
-    pub fn settles_ms(&self) -> u64 {
-        match self {
-            FlagService::LaunchDarkly(_) => 1_000,
-            FlagService::ConfigCat(_) => 60_000,
         }
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod command;
+mod flag_servers;
 mod prometheus;
 mod real;
 mod server;

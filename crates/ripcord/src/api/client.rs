@@ -4,7 +4,9 @@ use crate::api::wire::{
     Contact, Created, Entries, FlagDocument, Frozen, MaintenanceRequest, PlanRequest, StartRequest,
     Started, Taken, WishKind, Wrong,
 };
-use crate::controller::{FlagAnswer, FlagRequest, FlagsView, Request, RevisionView, Status};
+use crate::controller::{
+    FlagAnswer, FlagRequest, FlagsView, Request, RevisionView, ServiceFlagView, Status,
+};
 use crate::failure::{Code, Failure};
 use crate::world::Layout;
 use ripcord_core::model::{Release, ReleaseId};
@@ -18,6 +20,9 @@ use std::time::Duration;
 
 /// The longest that one request may take; planning may read a large database.
 const REQUEST_MAX: Duration = Duration::from_mins(10);
+
+/// How long turning a flag off may take. It is a matter of milliseconds.
+const OFF_MAX: Duration = Duration::from_secs(5);
 
 /// A client of whichever controller runs on a state directory at the moment: one that follows a
 /// plan outlives a controller.
@@ -102,11 +107,23 @@ impl Client {
         environment: &str,
         request: &FlagRequest,
     ) -> Result<FlagAnswer, Failure> {
-        self.post(&format!("environments/{environment}/flags"), request)
+        // Whoever turns something off at night is told soon that the controller hangs.
+        let longest = if request.act.turns_off() { OFF_MAX } else { REQUEST_MAX };
+        self.post_within(&format!("environments/{environment}/flags"), request, longest)
     }
 
     pub(crate) fn flag_history(&self, environment: &str) -> Result<Vec<RevisionView>, Failure> {
         self.get(&format!("environments/{environment}/flags/history"))
+    }
+
+    /// The flags of a release at services; without a release, of the one in service.
+    pub(crate) fn service_flags(
+        &self,
+        environment: &str,
+        release: Option<&ReleaseId>,
+    ) -> Result<Vec<ServiceFlagView>, Failure> {
+        let of = release.map(|release| format!("?release={release}")).unwrap_or_default();
+        self.get(&format!("environments/{environment}/flags/services{of}"))
     }
 
     /// The document of a revision, without layers.
@@ -142,9 +159,19 @@ impl Client {
     }
 
     fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
+        self.post_within(path, body, REQUEST_MAX)
+    }
+
+    fn post_within<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+        longest: Duration,
+    ) -> Result<T, Failure> {
         let contact = self.contact()?;
         let request =
             self.agent.post(url(&contact, path)).header("authorization", bearer(&contact));
+        let request = request.config().timeout_global(Some(longest)).build();
         self.read(&contact, request.send_json(body))
     }
 

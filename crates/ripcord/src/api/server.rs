@@ -53,6 +53,7 @@ pub(crate) async fn serve(
         .route("/v1/environments/{name}/maintenance", post(maintenance))
         .route("/v1/environments/{name}/flags", get(flags).post(change_flags))
         .route("/v1/environments/{name}/flags/history", get(flag_history))
+        .route("/v1/environments/{name}/flags/services", get(service_flags))
         .route("/v1/environments/{name}/flags/revisions/{number}", get(flag_document))
         .route("/v1/environments/{name}/status", get(status))
         .route("/v1/environments/{name}/entries", get(entries))
@@ -208,6 +209,22 @@ async fn change_flags(
 
 async fn flag_history(State(shared): State<Shared>, Path(name): Path<String>) -> Response {
     in_environment(shared, name, Controller::flag_history).await
+}
+
+#[derive(Deserialize)]
+struct OfRelease {
+    release: Option<ReleaseId>,
+}
+
+async fn service_flags(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Query(of): Query<OfRelease>,
+) -> Response {
+    in_environment(shared, name, move |controller, environment| {
+        controller.service_flags(environment, of.release.as_ref())
+    })
+    .await
 }
 
 async fn flag_document(

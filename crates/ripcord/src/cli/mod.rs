@@ -103,6 +103,8 @@ enum Verb {
     BenchCutover(bench::CutoverArgs),
     #[command(hide = true)]
     BenchDetection(bench::DetectionArgs),
+    #[command(hide = true)]
+    BenchFlagsOff(bench::FlagsOffArgs),
 }
 
 /// Reads the command line, runs the verb, says what went wrong, and returns the exit code.
@@ -163,6 +165,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Ledger(args) => ledger::run(&args, context)?,
         Verb::BenchCutover(args) => bench::cutover(&args)?,
         Verb::BenchDetection(args) => bench::detection(&args)?,
+        Verb::BenchFlagsOff(args) => bench::flags_off(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

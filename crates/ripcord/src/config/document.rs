@@ -5,6 +5,7 @@ use crate::config::judge::Judge;
 use crate::config::quantity::{
     Address, Bytes, Count, Duration, InstanceCount, Percentage, PositiveDuration, Status,
 };
+use crate::config::service::{FlagAtService, ServiceTable};
 use crate::config::source::Metrics;
 use crate::config::step::{Keep, Step, Sticky};
 use crate::config::text::{
@@ -41,6 +42,11 @@ pub(crate) struct Document {
     pub(crate) database: Option<Database>,
     /// The service's feature flags. Since 0.1.
     pub(crate) flags: Option<Flags>,
+    /// The flags at other people's services that come with this release, by service and key: a
+    /// rollback from it turns them off before anything else. Since 0.3.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<Name, BTreeMap<FlagKey, FlagAtService>>")]
+    pub(crate) flag_services: BTreeMap<Name, BTreeMap<FlagKey, Spanned<FlagAtService>>>,
     /// Infrastructure that changes with releases, by commands of your own. Since 0.1.
     #[serde(default)]
     pub(crate) infrastructure: Vec<Infrastructure>,
@@ -241,6 +247,10 @@ pub(crate) struct Environment {
     /// How flags are served here. Since 0.3.
     #[schemars(with = "Option<FlagsServing>")]
     pub(crate) flags: Option<Spanned<FlagsServing>>,
+    /// Services of other people that serve flags here, by name. Since 0.3.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<Name, ServiceTable>")]
+    pub(crate) flag_services: BTreeMap<Name, Spanned<ServiceTable>>,
     /// The most memory of an instance; more, and it is started again. Default: no limit. Since 0.1.
     pub(crate) memory_max: Option<Bytes>,
     /// A person approves between the checks and the switch. Default false. Since 0.1.

@@ -6,6 +6,7 @@ use crate::config::document::{
 use crate::config::file::Config;
 use crate::config::quantity::Duration;
 use crate::config::rollout;
+use crate::config::service::ServiceSettings;
 use crate::config::text::Name;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::policy::{CheckSpec, ResourceSpec};
@@ -41,6 +42,8 @@ pub(crate) struct EnvironmentSettings {
     pub(crate) policy: Policy,
     /// Who serves flags here; none when nobody does.
     pub(crate) flags_server: Option<FlagsServer>,
+    /// Services of other people that serve flags here, by name.
+    pub(crate) flag_services: BTreeMap<String, ServiceSettings>,
     /// How far Ripcord may go.
     pub(crate) authority: Authorities,
     /// The path that answers 200 when an instance can serve.
@@ -92,6 +95,7 @@ pub(crate) fn of(config: &Config, name: &Name, environment: &Environment) -> Env
         preview: environment.preview.as_ref().map(|address| address.get_ref().0),
         database: database.map(|path| config.resolve(path.get_ref().as_path())),
         flags_server: environment.flags.as_ref().map(|flags| flags_server(config, flags.get_ref())),
+        flag_services: flag_services(environment),
         authority: authorities(&environment.authority),
         health_path: document.health.path.as_str().to_owned(),
         stop_ms: policy.drain_ms_max + STOP_EXTRA_MS,
@@ -107,6 +111,15 @@ fn flags_server(config: &Config, flags: &FlagsServing) -> FlagsServer {
         origins: flags.origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
         headers: flags.headers.as_ref().map(|headers| headers.reference().to_owned()),
     }
+}
+
+/// That each has what it needs was checked before.
+fn flag_services(environment: &Environment) -> BTreeMap<String, ServiceSettings> {
+    let services = environment.flag_services.iter();
+    let resolved = services.filter_map(|(name, table)| {
+        Some((name.as_str().to_owned(), table.get_ref().resolve().ok()?))
+    });
+    resolved.collect()
 }
 
 /// What runs beside the web, as releases name it.

@@ -61,6 +61,7 @@ fn the_least_that_suffices() {
                 does_not_come_back: [],
             },
             flags_server: None,
+            flag_services: {},
             authority: Authorities(
                 {},
             ),

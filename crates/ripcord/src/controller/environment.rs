@@ -5,7 +5,7 @@ use crate::config::{Config, EnvironmentSettings};
 use crate::controller::bell::Bell;
 use crate::controller::past::Past;
 use crate::controller::registry::Registry;
-use crate::flags::{FlagKeeper, FlagsInForce, SharedLedger};
+use crate::flags::{FlagKeeper, FlagsInForce, ServicesInForce, SharedLedger};
 use crate::store::Store;
 use crate::world::{
     AskedSources, CommandResources, ConfigurationInForce, EnvironmentLayout, FenceFile, Layout,
@@ -31,6 +31,7 @@ pub(crate) struct EnvironmentControl {
     pub(crate) traffic: ProxyTraffic,
     config: ConfigurationInForce,
     pub(crate) flags: FlagsInForce,
+    pub(crate) services: ServicesInForce,
     resources: CommandResources,
     checks: PreviewChecks,
     pub(crate) metrics: AskedSources,
@@ -85,6 +86,7 @@ impl EnvironmentControl {
                 fence: fence.clone(),
                 releases: Box::new(move |id| found.get(id)),
             },
+            services: ServicesInForce { settings: Arc::clone(&settings), fence: fence.clone() },
             flags: FlagsInForce {
                 keeper: Arc::new(FlagKeeper::new(
                     name.clone(),
@@ -124,6 +126,7 @@ impl EnvironmentControl {
             traffic: &self.traffic,
             config: &self.config,
             flags: &self.flags,
+            services: &self.services,
             resources: &self.resources,
             checks: &self.checks,
             metrics: &self.metrics,

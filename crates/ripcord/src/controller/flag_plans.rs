@@ -3,10 +3,15 @@
 
 use crate::controller::Controller;
 use crate::controller::environment::EnvironmentControl;
-use crate::failure::Failure;
-use crate::flags::put;
-use ripcord_core::flag::{Clash, DeployFlags, FlagPreview, Leaving, Parts, RollbackFlags};
-use ripcord_core::model::{Digest, Environment, MigrationVersion, Release, ReleaseId};
+use crate::failure::{Code, Failure};
+use crate::flags::{moved_by_bucketing, put, unknown_now};
+use ripcord_core::flag::{
+    Clash, DeployFlags, FlagPreview, Leaving, Parts, RollbackFlags, ServiceChange, ServiceNow,
+    Services,
+};
+use ripcord_core::model::{
+    Authority, Digest, Domain, Environment, MigrationVersion, Release, ReleaseId,
+};
 use ripcord_core::schema::MigrationScript;
 use std::collections::BTreeMap;
 
@@ -33,7 +38,36 @@ impl Controller {
             state,
             clash,
         };
-        FlagPreview::deploy(&deploy, &mut |parts| put(keeper, &now, parts, &[wanted]))
+        let mut preview =
+            FlagPreview::deploy(&deploy, &mut |parts| put(keeper, &now, parts, &[wanted]))?;
+        let found = environment.services.look([release]);
+        let by_hand = |change: &ServiceChange| environment.services.by_hand(change);
+        let services = at_services(observed, &found, clash, &by_hand);
+        preview.add_deploy_at(&services, release);
+        let wants = |now: &&ServiceNow| {
+            let wish = release.flags.at(&now.flag.service, &now.flag.key);
+            wish.is_some_and(|wish| wish.want.is_some())
+        };
+        if services.authority == Authority::Act
+            && let Some((now, why)) =
+                found.values().filter(wants).find_map(|now| Some((now, now.image.as_ref().err()?)))
+        {
+            return Err(unknown_now(now, why));
+        }
+        if let Some(service) = environment.services.only_reads(preview.services.changes.iter()) {
+            let what = format!("the token for the flags at {service} may only read");
+            return Err(Failure::new(Code::FlagServiceReadOnly, what).hint(
+                "give it one that may write, or set `flags = \"propose\"` in the environment's \
+                 authority, and change the flags yourself",
+            ));
+        }
+        let to = preview.change.as_ref().and_then(|change| change.to.as_ref());
+        if let Some(to) = to.filter(|_| !now.is_empty()) {
+            let moved = moved_by_bucketing(&now, &keeper.text(Some(to))?);
+            // Flags that cannot be read divide nobody.
+            preview.report.extend(moved.unwrap_or_default());
+        }
+        Ok(preview)
     }
 
     /// What a rollback does to flags.
@@ -68,7 +102,23 @@ impl Controller {
         let now = keeper.text(state.document.as_ref())?;
         let mut like: Vec<&Option<Digest>> = left.iter().map(|one| &one.before_document).collect();
         like.push(&target.flags.document);
-        FlagPreview::rollback(&rollback, &mut |parts| put(keeper, &now, parts, &like))
+        let mut preview =
+            FlagPreview::rollback(&rollback, &mut |parts| put(keeper, &now, parts, &like))?;
+        let releases: Vec<&Release> = left.iter().map(|one| &one.release).collect();
+        let found = environment.services.look(releases.iter().copied());
+        let by_hand = |change: &ServiceChange| environment.services.by_hand(change);
+        let services = at_services(observed, &found, clash, &by_hand);
+        let plain = preview.clone();
+        preview.add_rollback_at(&services, target, &releases, rollback.undone);
+        let changes = preview.services.off.iter().chain(&preview.services.changes);
+        if let Some(service) = environment.services.only_reads(changes) {
+            // Going back must not fail for that: people do it, as the plan tells them.
+            preview = plain;
+            preview.report.push(format!("the token for the flags at {service} may only read"));
+            let services = Services { authority: Authority::Propose, ..services };
+            preview.add_rollback_at(&services, target, &releases, rollback.undone);
+        }
+        Ok(preview)
     }
 
     /// The releases that a rollback leaves, newest first, with what their deploys did to flags.
@@ -107,6 +157,17 @@ impl Controller {
         }
         Ok(left)
     }
+}
+
+/// What planners know about services.
+fn at_services<'a>(
+    observed: &'a Environment,
+    now: &'a BTreeMap<String, ServiceNow>,
+    clash: Clash,
+    by_hand: &'a dyn Fn(&ServiceChange) -> String,
+) -> Services<'a> {
+    let authority = observed.authority.of(Domain::Flags);
+    Services { now, authority, history: &observed.history, clash, by_hand }
 }
 
 struct Left {

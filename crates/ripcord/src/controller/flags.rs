@@ -4,7 +4,7 @@
 use crate::controller::Controller;
 use crate::controller::environment::EnvironmentControl;
 use crate::failure::{Code, Failure};
-use crate::flags::{Act, Edited, Heard, Past, Revise, edit, heard, needs, unmet};
+use crate::flags::{Act, Edited, Heard, Moves, Past, Revise, edit, heard, needs, reviewed, unmet};
 use jiff::Timestamp;
 use ripcord_core::flag::{FlagRevision, FlagSource, FlagState};
 use ripcord_core::model::{
@@ -28,13 +28,19 @@ pub(crate) struct FlagRequest {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct FlagAnswer {
     /// The new revision; none when it was so already, or Ripcord may only propose.
     pub(crate) revision: Option<FlagRevision>,
     /// What a revert left as somebody made it.
     #[serde(default)]
     pub(crate) kept: Vec<String>,
+    /// What is worth a look in the flags that changed.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
+    /// Which share of users gets another variant, by flag.
+    #[serde(default)]
+    pub(crate) moved: Vec<String>,
     /// The document for people to put in force, where Ripcord may only propose.
     #[serde(default)]
     pub(crate) proposal: Option<String>,
@@ -77,12 +83,13 @@ impl Controller {
         if authority == Authority::Observe {
             return Err(Refusal::NoAuthority { domain: Domain::Flags, authority }.into());
         }
-        let turns_off = matches!(request.act, Act::Off { .. } | Act::OffRelease { .. });
+        let turns_off = request.act.turns_off();
         let applied = if turns_off { None } else { Some(Controller::applied(environment)?) };
         let keeper = &environment.flags.keeper;
         let past = Ledgered { controller: self, environment };
         let proposal = RefCell::new(None);
-        let kept = RefCell::new(Vec::new());
+        let (kept, warnings) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+        let moves = RefCell::new(None);
         let revise = Revise {
             by: request.by.clone(),
             reason: request.reason.clone(),
@@ -101,6 +108,12 @@ impl Controller {
                 let touched = touched(&request.act, &edited, now);
                 unmet(&touched, &needs(&self.registry.all()), applied)?;
             }
+            // Nothing that could be said of a document is a reason to leave a flag on.
+            if let Some(new) = edited.wanted.document.as_ref().filter(|_| !turns_off) {
+                let now_s = Timestamp::now().as_second();
+                *warnings.borrow_mut() = reviewed(new, &edited.touched, now_s)?;
+                *moves.borrow_mut() = Some((edited.before, new.clone(), edited.moves));
+            }
             *kept.borrow_mut() = edited.kept;
             if authority == Authority::Propose {
                 *proposal.borrow_mut() = crate::flags::rendered(&edited.wanted)?;
@@ -109,7 +122,21 @@ impl Controller {
             Ok(Some(edited.wanted))
         })?;
         environment.wake();
-        Ok(FlagAnswer { revision, kept: kept.into_inner(), proposal: proposal.into_inner() })
+        // Counting users takes a while, so it is done when the change is in force.
+        let unknown = |why: Failure| vec![format!("who moves is not known: {}", why.error)];
+        let moved = match moves.into_inner().filter(|(before, ..)| !before.is_empty()) {
+            Some((before, after, flags)) => {
+                Moves::of(&before, &after, &flags).map_or_else(unknown, |moves| moves.lines())
+            }
+            None => Vec::new(),
+        };
+        Ok(FlagAnswer {
+            revision,
+            kept: kept.into_inner(),
+            warnings: warnings.into_inner(),
+            moved,
+            proposal: proposal.into_inner(),
+        })
     }
 
     /// The present flags.

@@ -16,12 +16,14 @@ mod proxy;
 mod reconcile;
 pub(crate) mod registry;
 mod releases;
+mod service_flags;
 mod status;
 mod template;
 
 pub(crate) use flags::{FlagAnswer, FlagRequest, FlagsView, RevisionView};
 pub(crate) use operator::{Request, Verb};
 pub(crate) use planning::Wish;
+pub(crate) use service_flags::ServiceFlagView;
 pub(crate) use status::{Operation, Phase, Status};
 
 use crate::config::Config;

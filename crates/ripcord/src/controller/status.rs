@@ -198,6 +198,7 @@ fn operation(
         Next::Hold(Hold::Approval(question)) => (Phase::AwaitingApproval, question),
         Next::Hold(Hold::Undecided(because)) => (Phase::Undecided, because),
         Next::Hold(Hold::Degraded(because)) => (Phase::Degraded, because),
+        Next::Hold(Hold::NeedsPerson(what)) => (Phase::NeedsOperator, what),
         Next::NeedsOperator(step) => {
             let what = plan.step(step).map(|step| step.effect.to_string()).unwrap_or_default();
             (Phase::NeedsOperator, format!("«{what}» cannot be taken back"))

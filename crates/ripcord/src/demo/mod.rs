@@ -3,6 +3,7 @@
 //! back.
 
 mod canary;
+mod flags_seen;
 mod journey;
 mod outcome;
 mod stage;

@@ -4,6 +4,7 @@
 use crate::api::Client;
 use crate::cli::Ended;
 use crate::demo::canary::CanaryOutcome;
+use crate::demo::flags_seen::FlagsSeen;
 use crate::demo::journey::Released;
 use crate::demo::stage::{ENVIRONMENT, Stage, bytes, cannot_write};
 use crate::failure::Failure;
@@ -70,7 +71,7 @@ impl Outcome {
 pub(crate) struct Before {
     pub(crate) baseline: Baseline,
     schema: Option<String>,
-    flags: Vec<u8>,
+    flags: Option<FlagsSeen>,
     config: (Option<PathBuf>, Vec<u8>),
 }
 
@@ -79,7 +80,7 @@ impl Before {
         Ok(Before {
             baseline: Baseline::take(&stage.database()).map_err(cannot_write)?,
             schema: client.status(ENVIRONMENT)?.schema,
-            flags: flags(stage),
+            flags: FlagsSeen::now(stage),
             config: config(stage),
         })
     }
@@ -88,11 +89,6 @@ impl Before {
     pub(crate) fn schema_is_back(&self, client: &Client) -> Result<bool, Failure> {
         Ok(client.status(ENVIRONMENT)?.schema == self.schema)
     }
-}
-
-fn flags(stage: &Stage) -> Vec<u8> {
-    let environment = Layout::new(stage.state()).environment(&EnvironmentName::from(ENVIRONMENT));
-    bytes(&environment.flags())
 }
 
 /// Where the link points, and the bytes that are found through it.
@@ -134,7 +130,7 @@ impl Outcome {
             data_equal: data.is_clean(),
             user_rows_written_during: record.writes.iter().filter(|w| by_bad(&w.told)).count(),
             user_rows_lost: data.rows_lost.len() + data.baseline_rows_lost.len(),
-            flags_equal: flags(stage) == before.flags,
+            flags_equal: before.flags.is_some() && FlagsSeen::now(stage) == before.flags,
             config_equal: config(stage) == before.config,
             ledger_verified: LedgerReader::open(&stage.state())
                 .is_ok_and(|reader| reader.verify(&[]).is_ok()),

@@ -7,7 +7,8 @@ use crate::demo::Options;
 use crate::failure::{Code, Failure};
 use crate::store::Store;
 use crate::terminal;
-use ripcord_core::model::ReleaseId;
+use crate::world::Layout;
+use ripcord_core::model::{EnvironmentName, ReleaseId};
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -118,6 +119,8 @@ pub(crate) struct Stage {
     pub(crate) directory: PathBuf,
     pub(crate) listen: SocketAddr,
     preview: SocketAddr,
+    /// Where the shop asks for its flags.
+    pub(crate) flags: SocketAddr,
     temporary: bool,
     curtain: Arc<Mutex<Curtain>>,
 }
@@ -148,11 +151,12 @@ impl Stage {
             )
             .hint("name a directory that does not exist yet"));
         }
-        let [listen, preview] = free_ports()?;
+        let [listen, preview, flags] = free_ports()?;
         let stage = Stage {
             directory,
             listen,
             preview,
+            flags,
             temporary,
             curtain: Arc::new(Mutex::new(Curtain::Open)),
         };
@@ -178,6 +182,11 @@ impl Stage {
 
     pub(crate) fn database(&self) -> PathBuf {
         self.project().join("shop.db")
+    }
+
+    /// The document that the flags server serves.
+    pub(crate) fn served_flags(&self) -> PathBuf {
+        Layout::new(self.state()).environment(&EnvironmentName::from(ENVIRONMENT)).flags()
     }
 
     /// Where the shop notes the faults that were its own.
@@ -251,11 +260,15 @@ instances = 2
 bake = "5s"
 keep_warm = "10m"
 checks = [{{ http = "/up", status = 200 }}, {{ http = "/products", status = 200 }}]
-{strategy}"#,
+{strategy}
+[environments.{ENVIRONMENT}.flags]
+serve = "{flags}"
+"#,
             schema = fixture.schema,
             fault_log = self.fault_log().display(),
             listen = self.listen,
             preview = self.preview,
+            flags = self.flags,
         )
     }
 
@@ -391,12 +404,13 @@ fn end(child: &mut Child, longest: Duration) {
     drop(child.wait());
 }
 
-/// Two ports that nobody listens on at this moment.
-pub(crate) fn free_ports() -> Result<[SocketAddr; 2], Failure> {
+/// Three ports that nobody listens on at this moment.
+pub(crate) fn free_ports() -> Result<[SocketAddr; 3], Failure> {
     let bind = || TcpListener::bind("127.0.0.1:0");
     let (first, second) = (bind().map_err(cannot_write)?, bind().map_err(cannot_write)?);
+    let third = bind().map_err(cannot_write)?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(cannot_write);
-    Ok([address(&first)?, address(&second)?])
+    Ok([address(&first)?, address(&second)?, address(&third)?])
 }
 
 pub(crate) fn cannot_write(error: impl std::fmt::Display) -> Failure {

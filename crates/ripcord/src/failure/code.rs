@@ -101,6 +101,8 @@ codes! {
     "RC0226" RanElsewhere Refused "another tool ran this migration"
     "RC0230" FlagNeedsSchema Refused "the flag needs a migration that the database lacks"
     "RC0231" NothingOff Refused "nothing of this release is off or can be"
+    "RC0232" FlagServiceReadOnly Refused "the token for flags may only read"
+    "RC0233" UsersMove Refused "users would get another variant"
     "RC0301" WentBack WentBack "the release was found bad and was taken back"
     "RC0302" Undecided NeedsOperator "there is too little data to judge the release"
     "RC0303" AwaitingApproval NeedsOperator "the plan waits for a person"
@@ -119,6 +121,7 @@ codes! {
     "RC0411" ProxyNotStarted Unreachable "the proxy does not answer"
     "RC0412" DatabaseUnreachable Unreachable "a database does not answer"
     "RC0414" FlagsNotServed Unreachable "the flags server does not answer"
+    "RC0415" FlagServiceUnusable Unreachable "a service for flags cannot be used"
     "RC0901" Bug Bug "a mistake in Ripcord"
     "RC0902" DemoFailed Bug "something that the demo promises does not hold"
 }

@@ -2,11 +2,14 @@
 //! documents that it looks up.
 
 use crate::failure::{Code, Failure};
+use crate::flags::consequence::{rebucketed, same_bucketing, split};
 use crate::flags::keeper::{FlagKeeper, Wanted, invalid};
 use crate::flags::parts::{compose, parts};
 use ripcord_core::flag::{Clash, FlagState, OffLayer, Part, Parts, changed, merge};
 use ripcord_core::model::{Digest, Release, ReleaseId};
-use ripcord_flags::{Document, FlagState as Enabled, FlagsError, Rollout, Target, TargetRules};
+use ripcord_flags::{
+    Bucketing, Document, FlagState as Enabled, FlagsError, Rollout, Target, TargetRules,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +27,9 @@ pub(crate) enum Act {
     Target { flag: String, attribute: String, values: Vec<String>, variant: Option<String> },
     /// A share of the users gets this variant, in hundredths of a percent.
     Rollout { flag: String, variant: Option<String>, share: u32 },
+    /// Another generation of bucketing, with the share of users that may move at most, in
+    /// hundredths of a percent.
+    Bucketing { bucketing: String, accept: Option<u32> },
     /// This document instead of what there is.
     Import { document: String },
     /// What one revision changed is changed back; or everything since one.
@@ -34,6 +40,13 @@ pub(crate) enum Act {
     Lift { release: ReleaseId },
 }
 
+impl Act {
+    /// Whether all it can do is to turn something off.
+    pub(crate) fn turns_off(&self) -> bool {
+        matches!(self, Act::Off { .. } | Act::OffRelease { .. })
+    }
+}
+
 /// The wanted flags, and what was left as somebody made it.
 #[derive(Debug, Clone)]
 pub(crate) struct Edited {
@@ -42,6 +55,9 @@ pub(crate) struct Edited {
     pub(crate) touched: BTreeSet<String>,
     /// What a revert leaves alone, in words.
     pub(crate) kept: Vec<String>,
+    /// The document before, and the flags whose users may get another variant.
+    pub(crate) before: String,
+    pub(crate) moves: BTreeSet<String>,
 }
 
 /// What is known besides: the documents of a revision, and the releases.
@@ -85,6 +101,10 @@ pub(crate) fn edit(
             same.clone()
         }
         Act::Import { document } => Some(document.clone()),
+        Act::Bucketing { bucketing, accept } => {
+            let wanted = Bucketing::of(bucketing).ok_or_else(|| unknown_bucketing(bucketing))?;
+            Some(rebucketed(&text, wanted, *accept)?)
+        }
         Act::On { flag }
         | Act::Off { flag }
         | Act::Set { flag, .. }
@@ -103,7 +123,17 @@ pub(crate) fn edit(
         }
         _ => old.clone(),
     };
-    Ok(Edited { touched: touched(&old, &new), wanted: Wanted { document, layers }, kept })
+    if let (Act::Import { .. } | Act::Revert { .. }, Some(new)) = (act, &document)
+        && !text.is_empty()
+    {
+        same_bucketing(&text, new)?;
+    }
+    let touched = touched(&old, &new);
+    let moves = match act {
+        Act::Bucketing { .. } => split(&Document::parse(text.as_bytes()).map_err(invalid)?),
+        _ => touched.clone(),
+    };
+    Ok(Edited { touched, wanted: Wanted { document, layers }, kept, before: text, moves })
 }
 
 /// The document with one flag changed.
@@ -129,9 +159,11 @@ fn redefined(act: &Act, flag: &str, text: &str) -> Result<String, FlagsError> {
             }
             document
         }
-        Act::Import { .. } | Act::Revert { .. } | Act::OffRelease { .. } | Act::Lift { .. } => {
-            document
-        }
+        Act::Import { .. }
+        | Act::Revert { .. }
+        | Act::Bucketing { .. }
+        | Act::OffRelease { .. }
+        | Act::Lift { .. } => document,
     };
     Ok(document.text().to_owned())
 }
@@ -198,6 +230,11 @@ pub(crate) fn unknown(flag: &str, known: &Parts) -> Failure {
         return failure.hint("no flags are in force; `ripcord flags import FILE` brings some");
     }
     failure.hint(format!("`ripcord flags list` shows all, such as {}", known.join(", ")))
+}
+
+fn unknown_bucketing(name: &str) -> Failure {
+    let shown: String = name.chars().flat_map(char::escape_default).take(20).collect();
+    Failure::new(Code::Usage, format!("there is no bucketing `{shown}`")).hint("it is v2 or v3")
 }
 
 fn nothing_off(release: &ReleaseId, now: &FlagState) -> Failure {

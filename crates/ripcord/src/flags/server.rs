@@ -35,9 +35,15 @@ pub(crate) struct Heard {
 /// How often a flag was evaluated.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Asked {
+    /// Since when it is counted; restarts do not change that.
+    #[serde(default)]
+    pub(crate) since_ms: u64,
     /// By the variant that was answered.
     #[serde(default)]
     pub(crate) variants: BTreeMap<String, Times>,
+    /// Answers without a variant: the code decided, or an error was told.
+    #[serde(default)]
+    pub(crate) no_variant: Times,
     /// When it was last asked for by name.
     #[serde(default)]
     pub(crate) last_single_at_ms: Option<u64>,
@@ -52,6 +58,9 @@ pub(crate) struct Times {
     /// To who asked for all flags.
     #[serde(default)]
     pub(crate) bulk: u64,
+    /// When it was last given, to the minute.
+    #[serde(default)]
+    pub(crate) last_ms: Option<u64>,
 }
 
 /// Asks the server.

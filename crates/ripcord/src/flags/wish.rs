@@ -1,14 +1,14 @@
 //! What a release wants of its flags, written into its document when it is frozen, so that people
 //! can see beforehand what a deploy will put in force.
 
-use crate::config::Config;
+use crate::config::{Config, Switch};
 use crate::failure::{Code, Failure};
 use crate::flags::edit::{divided, on_variant, unknown};
 use crate::flags::keeper::invalid;
 use crate::flags::parts::parts;
 use crate::flags::share::hundredths;
 use ripcord_core::flag::Part;
-use ripcord_core::model::{FlagWish, MigrationVersion};
+use ripcord_core::model::{FlagWish, MigrationVersion, ReleaseMigration};
 use ripcord_flags::{Document, TargetRules};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +48,36 @@ pub(crate) fn wished(
         wishes.insert(key.to_owned(), wish);
     }
     Ok((document.text().to_owned(), wishes))
+}
+
+/// What a release wants of flags at other people's services.
+pub(crate) fn at_services(
+    config: &Config,
+    migrations: &[ReleaseMigration],
+) -> Result<BTreeMap<String, BTreeMap<String, FlagWish>>, Failure> {
+    let mut services: BTreeMap<String, BTreeMap<String, FlagWish>> = BTreeMap::new();
+    for (service, flags) in &config.document().flag_services {
+        for (key, spanned) in flags {
+            let said = spanned.get_ref();
+            let want = said.want.map(|want| match want {
+                Switch::On => "on".to_owned(),
+                Switch::Off => "off".to_owned(),
+            });
+            let requires_schema = said.requires_schema.map(MigrationVersion);
+            let has = |version| migrations.iter().any(|one| one.migration.version == version);
+            if let Some(version) = requires_schema.filter(|version| !has(*version)) {
+                let key = key.as_str();
+                let what = format!("flag {key} needs migration {version}, which the release lacks");
+                return Err(Failure::new(Code::FlagRefused, what)
+                    .at(config.show(spanned.span()))
+                    .hint("requires_schema is the version of one of its migrations"));
+            }
+            let wish = FlagWish { want, requires_schema };
+            let of_service = services.entry(service.as_str().to_owned()).or_default();
+            of_service.insert(key.as_str().to_owned(), wish);
+        }
+    }
+    Ok(services)
 }
 
 /// The document with a flag as it is wished for: `on`, `off`, a variant, or a share such as `25%`.

@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::failure::{Code, Failure};
-use crate::flags::wished;
+use crate::flags::{at_services, wished};
 use crate::store::artifact;
 use crate::store::flags::flag_set;
 use crate::store::git;
@@ -65,7 +65,10 @@ impl Store {
         config: &Config,
         migrations: &[ReleaseMigration],
     ) -> Result<FlagSet, Failure> {
-        let Some(flags) = &config.document().flags else { return Ok(FlagSet::default()) };
+        let services = at_services(config, migrations)?;
+        let Some(flags) = &config.document().flags else {
+            return Ok(FlagSet { services, ..FlagSet::default() });
+        };
         let path = config.resolve(flags.file.get_ref().as_path());
         let bytes =
             config_file(&path).map_err(|failure| failure.at(config.show(flags.file.span())))?;
@@ -75,7 +78,7 @@ impl Store {
         let (text, wishes) = wished(config, text, &versions)?;
         let set = flag_set(&path, text.as_bytes())?;
         self.put(text.as_bytes())?;
-        Ok(FlagSet { wishes, ..set })
+        Ok(FlagSet { wishes, services, ..set })
     }
 
     fn freeze_migrations(&self, config: &Config) -> Result<Vec<ReleaseMigration>, Failure> {

@@ -271,3 +271,75 @@ fn killed_between_the_layer_and_traffic() {
         site.close();
     }
 }
+
+/// A document with one flag of shares.
+fn shares(bucketing: &str, rules: &str) -> String {
+    format!(
+        r#"{{"metadata": {{"bucketing": "{bucketing}"}}, "flags": {{"share": {{
+        "state": "ENABLED", "variants": {{"on": true, "off": false}}, "defaultVariant": "off",
+        "targeting": {rules}}}}}}}"#
+    )
+}
+
+const TENTH: &str = r#"{"fractional": [["on", 10], ["off", 90]]}"#;
+
+fn import(site: &Site, document: &str) -> crate::site::Answer {
+    let file = site.project().join("import.json");
+    fs::write(&file, document).unwrap();
+    flags(site, &["import", file.to_str().unwrap(), "--reason", "a test"])
+}
+
+#[test]
+fn what_some_users_would_not_get_is_refused_with_a_caret() {
+    let site = Site::open();
+    deploy_with_reviews(&site);
+    let before = served(&site);
+    let wrong = r#"{"if": [{"==": [{"var": "plan"}, "gold"]}, "gold", "off"]}"#;
+    let refused = import(&site, &shares("v3", wrong));
+    assert_ne!(refused.code, 0, "{refused:?}");
+    assert!(refused.stderr.contains("RC0107") && refused.stderr.contains('^'), "{refused:?}");
+    assert_eq!(served(&site), before);
+    // A warning is shown, and changes nothing.
+    let file = site.project().join("lint.json");
+    fs::write(&file, shares("v3", wrong)).unwrap();
+    let lint = flags(&site, &["lint", file.to_str().unwrap()]);
+    assert_ne!(lint.code, 0, "{lint:?}");
+    assert!(lint.stdout.contains("error: ") && lint.stdout.contains('^'), "{lint:?}");
+    // What is wrong elsewhere keeps nobody from turning a flag off.
+    flags(&site, &["off", "reviews", "--reason", "x"]).expect(0);
+    site.close();
+}
+
+#[test]
+fn the_share_that_moves_is_said() {
+    let site = Site::open();
+    deploy_with_reviews(&site);
+    let raised = flags(&site, &["rollout", "reviews", "25%", "--reason", "slowly"]).expect(0);
+    assert!(raised.stderr.contains("flag reviews: about 7"), "{raised:?}");
+    let raised = flags(&site, &["rollout", "reviews", "40%", "--reason", "more"]).expect(0);
+    assert!(raised.stderr.contains("flag reviews: about 1"), "{raised:?}");
+    assert!(raised.stderr.contains("(off → on)"), "only users are added: {raised:?}");
+    site.close();
+}
+
+#[test]
+fn another_bucketing_is_a_step_of_its_own_that_says_who_moves() {
+    let site = Site::open();
+    deploy_with_reviews(&site);
+    import(&site, &shares("v2", TENTH)).expect(0);
+    let before = served(&site);
+    let along_the_way = import(&site, &shares("v3", TENTH)).expect(3);
+    assert!(along_the_way.stderr.contains("RC0232"), "{along_the_way:?}");
+    let asked = flags(&site, &["bucketing", "v3", "--reason", "as flagd"]).expect(3);
+    assert!(asked.stderr.contains("flag share: about 1"), "{asked:?}");
+    flags(&site, &["bucketing", "v3", "--accept", "1%", "--reason", "as flagd"]).expect(3);
+    assert_eq!(served(&site), before, "nothing was done yet");
+    let done = flags(&site, &["bucketing", "v3", "--accept", "25%", "--reason", "as flagd"]);
+    let done = done.expect(0);
+    assert!(done.stderr.contains("flag share: about 1"), "{done:?}");
+    assert_eq!(served(&site)["metadata"]["bucketing"], "v3");
+    // Nor does a revert change it along the way.
+    let last = history(&site).len().to_string();
+    flags(&site, &["revert", &last, "--reason", "back"]).expect(3);
+    site.close();
+}

@@ -98,3 +98,142 @@ fn a_key_is_shown_once_and_other_machines_need_one() {
     assert_eq!(open.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&open.stderr).contains("RC0019"), "{open:?}");
 }
+
+/// The flags server's own process.
+fn server_pid(site: &Site) -> i32 {
+    let found = site.processes();
+    let server = found.iter().find(|(_, line)| line.contains(" flags serve "));
+    server.unwrap_or_else(|| panic!("no flags server in {found:?}")).0
+}
+
+/// Off is served by whatever is left of the machine's processes, and by what starts again.
+#[test]
+fn off_survives_kill_9_of_the_server_and_of_the_controller() {
+    let (mut site, server) = site("");
+    site.serve();
+    let release = site.freeze();
+    site.run(&["deploy", &release]).expect(0);
+    let is = |on: bool| ask(server, "reviews")["value"] == json!(on);
+    site.run(&["flags", "on", "reviews", "--reason", "a test"]).expect(0);
+    site.until("it is on", LONGEST, |_| is(true));
+    site.run(&["flags", "off", "reviews", "--reason", "errors"]).expect(0);
+    let killed = server_pid(&site);
+    kill_9(killed);
+    site.until("another server serves off", LONGEST, |site| {
+        let all = site.processes();
+        !all.iter().any(|(pid, _)| *pid == killed) && is(false)
+    });
+    site.kill_controller();
+    assert!(is(false), "a lost controller changes nothing");
+    kill_9(server_pid(&site));
+    site.until("off is served after both were lost", LONGEST, |_| is(false));
+    site.serve();
+    assert!(is(false), "a controller that comes back changes nothing");
+    let never_on = (0..20).all(|_| ask(server, "reviews")["value"] == json!(false));
+    assert!(never_on);
+    site.close();
+}
+
+fn kill_9(pid: i32) {
+    let done = Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    assert!(done.success());
+}
+
+/// A disk that is full where the new document has to be written: the change is refused, the ledger
+/// has no revision of it, and what was served is served, also after a restart.
+#[test]
+fn a_full_disk_refuses_and_serves_what_was_served() {
+    let (mut site, server) = site("");
+    site.serve();
+    let release = site.freeze();
+    site.run(&["deploy", &release]).expect(0);
+    let is = |on: bool| ask(server, "reviews")["value"] == json!(on);
+    site.run(&["flags", "off", "reviews", "--reason", "errors"]).expect(0);
+    site.until("it is off", LONGEST, |_| is(false));
+    let revisions = |site: &Site| site.run(&["flags", "history", "--json"]).expect(0).json();
+    let before = revisions(&site);
+    // Whatever is written there, the device is full.
+    let staged = site.state().join("environments/test/flags.new");
+    std::os::unix::fs::symlink("/dev/full", &staged).unwrap();
+    let refused = site.run(&["flags", "on", "reviews", "--reason", "x"]).expect(3);
+    assert!(refused.stderr.contains("RC0216"), "{refused:?}");
+    assert!(refused.stderr.contains("what was served before is served"), "{refused:?}");
+    assert_eq!(revisions(&site), before);
+    kill_9(server_pid(&site));
+    site.until("off is served", LONGEST, |_| is(false));
+    fs::remove_file(&staged).unwrap();
+    site.run(&["flags", "on", "reviews", "--reason", "there is room again"]).expect(0);
+    site.until("it is on", LONGEST, |_| is(true));
+    site.close();
+}
+
+/// A controller that hangs keeps no flag on: the command says so soon, and acts without it.
+#[test]
+fn a_hung_controller_is_taken_over_from() {
+    let (mut site, server) = site("");
+    site.serve();
+    let release = site.freeze();
+    site.run(&["deploy", &release]).expect(0);
+    let is = |on: bool| ask(server, "reviews")["value"] == json!(on);
+    site.run(&["flags", "on", "reviews", "--reason", "a test"]).expect(0);
+    site.until("it is on", LONGEST, |_| is(true));
+    crate::site::signal(site.controller(), "STOP");
+    let began = std::time::Instant::now();
+    let said = site.run(&["flags", "off", "reviews", "--reason", "errors"]).expect(3);
+    assert!(said.stderr.contains("--takeover"), "{said:?}");
+    assert!(began.elapsed() < LONGEST);
+    site.run(&["flags", "off", "reviews", "--takeover", "--reason", "errors"]).expect(0);
+    site.until("it is off", LONGEST, |_| is(false));
+    // What wakes up again is no controller any more, and turns nothing on.
+    crate::site::signal(site.controller(), "CONT");
+    let late = site.run(&["flags", "on", "reviews", "--reason", "too late"]);
+    assert_ne!(late.code, 0, "{late:?}");
+    assert!(is(false));
+    site.kill_controller();
+    site.serve();
+    assert!(is(false));
+    site.close();
+}
+
+/// Days are counted over restarts; here the server finds what another one counted long ago.
+#[test]
+fn stale_flags_are_known_over_restarts() {
+    let (mut site, server) = site("");
+    site.serve();
+    let release = site.freeze();
+    site.run(&["deploy", &release]).expect(0);
+    site.until("it is served", LONGEST, |_| ask(server, "reviews")["key"] == json!("reviews"));
+    let stale = |site: &Site, days: &str| {
+        let found = site.run(&["flags", "stale", "--days", days, "--json"]).expect(0).json();
+        found.as_array().unwrap().clone()
+    };
+    assert_eq!(stale(&site, "1"), Vec::<Value>::new(), "what is counted since today is not stale");
+    let same = stale(&site, "0");
+    assert_eq!((&same[0]["flag"], &same[0]["environment"]), (&json!("reviews"), &json!("test")));
+    let day_ms = 24 * 60 * 60 * 1_000_u64;
+    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let ago = |days: u64| u64::try_from(now_ms.as_millis()).unwrap() - days * day_ms;
+    let kept = json!({"format": 1, "flags": {"reviews": {"since_ms": ago(90),
+        "variants": {"off": {"single": 7, "bulk": 0, "last_ms": ago(40)}},
+        "no_variant": {"single": 0, "bulk": 0, "last_ms": null}, "last_single_at_ms": ago(40)}}});
+    let counts = site.state().join("environments/test/flags.json.counts");
+    // A server that is stopped writes what it counted; one that is killed does not.
+    kill_9(server_pid(&site));
+    fs::write(&counts, kept.to_string()).unwrap();
+    kill_9_if_it_runs(&site);
+    site.until("the old counts are known", LONGEST, |site| {
+        stale(site, "30").iter().any(|one| one["because"] == json!("not evaluated for 40 days"))
+    });
+    ask(server, "reviews");
+    let now = stale(&site, "30");
+    assert_eq!(now[0]["because"], json!("one variant, off, for 90 days: 8 times"), "{now:?}");
+    site.close();
+}
+
+/// The shim may have started the next server before the counts were there.
+fn kill_9_if_it_runs(site: &Site) {
+    let server = site.processes().into_iter().find(|(_, line)| line.contains(" flags serve "));
+    if let Some((pid, _)) = server {
+        drop(Command::new("kill").args(["-9", &pid.to_string()]).status());
+    }
+}

@@ -14,6 +14,10 @@ mod db_migrate;
 mod db_review;
 mod db_snapshot;
 mod demo;
+#[expect(dead_code, reason = "the tests of another crate need more of it")]
+#[path = "../../../integrations/tests/it/flag_servers.rs"]
+mod flag_servers;
+mod flag_services;
 mod flags;
 mod flags_import;
 mod flags_server;
@@ -28,6 +32,9 @@ mod pruning;
 mod rolling;
 mod scenarios;
 mod shares;
+#[expect(dead_code, reason = "the tests of another crate need more of it")]
+#[path = "../../../integrations/tests/it/server.rs"]
+mod server;
 mod site;
 mod sources;
 mod tour;

@@ -20,6 +20,7 @@ fn tries(journey: &Journey, begun: &State, found: &mut dyn FnMut(Run) -> bool) -
             (Fault::Silence, journey.operator),
             (Fault::FlagOff, journey.operator),
             (Fault::FlagOffAndKill, journey.operator),
+            (Fault::Meddle, journey.operator),
         ] {
             if found(run(begun, Schedule::at(&[(action, fault)]), operator)) {
                 return true;
@@ -78,7 +79,7 @@ fn guards(protection: Protection) -> &'static str {
         Protection::ProxyPersists => "I1",
         Protection::Drain | Protection::Limits => "I2",
         Protection::Keep => "I8",
-        Protection::FlagsOnce | Protection::FlagsMerged => "I10",
+        Protection::FlagsOnce | Protection::FlagsMerged | Protection::ServicePrecondition => "I10",
         Protection::LeaseLapses | Protection::Renewal | Protection::BackAtOnce => "I9",
     }
 }

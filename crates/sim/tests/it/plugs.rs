@@ -53,6 +53,7 @@ fn asked_at_every_action() {
 
 #[test]
 fn the_world_fails_at_every_action() {
+    singles(Fault::Meddle, |journey| journey.operator);
     for fault in
         [Fault::ProxyCrash, Fault::InstanceDies, Fault::IdleGone, Fault::DiskFull, Fault::Silence]
     {

@@ -3,10 +3,12 @@
 
 mod cutover;
 mod detection;
+mod flags_off;
 mod users;
 
 pub(crate) use cutover::{Args as CutoverArgs, run as cutover};
 pub(crate) use detection::{Args as DetectionArgs, run as detection};
+pub(crate) use flags_off::{Args as FlagsOffArgs, run as flags_off};
 
 use crate::api::{Client, WishKind};
 use crate::cli::follow::{Ended, follow};

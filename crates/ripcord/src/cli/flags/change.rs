@@ -46,6 +46,8 @@ pub(crate) fn show(answer: &FlagAnswer, context: &Context) -> Result<(), Failure
         let text = serde_json::to_string(&json!({
             "revision": answer.revision,
             "kept": answer.kept,
+            "warnings": answer.warnings,
+            "moved": answer.moved,
             "proposal": answer.proposal,
         }))
         .map_err(|error| Failure::new(Code::Bug, error.to_string()))?;
@@ -65,6 +67,9 @@ pub(crate) fn show(answer: &FlagAnswer, context: &Context) -> Result<(), Failure
              document to put in force",
         ),
         (None, None) => terminal::say("nothing was changed: it already was so"),
+    }
+    for line in answer.moved.iter().chain(&answer.warnings) {
+        terminal::say(&format!("  {line}"));
     }
     for what in &answer.kept {
         terminal::say(&format!("  left as somebody made it since: {what} (--force overwrites it)"));

@@ -1,5 +1,6 @@
 //! `ripcord flags`: feature flags, served and changed. Each verb is one request to the controller.
 
+mod bucketing;
 mod change;
 mod diff;
 mod eval;
@@ -17,6 +18,7 @@ mod on;
 mod revert;
 mod rollout;
 mod serve;
+mod services;
 mod set;
 mod stale;
 mod target;
@@ -42,6 +44,7 @@ enum Verb {
     Set(set::Args),
     Target(target::Args),
     Rollout(rollout::Args),
+    Bucketing(bucketing::Args),
     History(history::Args),
     Diff(diff::Args),
     Revert(revert::Args),
@@ -50,6 +53,7 @@ enum Verb {
     Import(import::Args),
     Export(export::Args),
     Stale(stale::Args),
+    Services(services::Args),
     Serve(serve::Args),
     NewKey(new_key::Args),
 }
@@ -64,6 +68,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Verb::Set(args) => set::run(args, context),
         Verb::Target(args) => target::run(args, context),
         Verb::Rollout(args) => rollout::run(args, context),
+        Verb::Bucketing(args) => bucketing::run(args, context),
         Verb::History(args) => history::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Revert(args) => revert::run(args, context),
@@ -72,6 +77,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Verb::Import(args) => import::run(args, context),
         Verb::Export(args) => export::run(&args, context),
         Verb::Stale(args) => stale::run(&args, context),
+        Verb::Services(args) => services::run(&args, context),
         Verb::Serve(args) => serve::run(args, context),
         Verb::NewKey(args) => new_key::run(&args, context),
     }

@@ -64,7 +64,7 @@ pub(crate) fn turn_off_alone(
     })?;
     keeper.follow()?;
     terminal::say("no controller runs here: it was written and put in force directly");
-    show(&FlagAnswer { revision, kept: Vec::new(), proposal: None }, context)
+    show(&FlagAnswer { revision, ..FlagAnswer::default() }, context)
 }
 
 /// The past as the ledger has it.

@@ -2,6 +2,7 @@
 
 mod metrics;
 mod rollout;
+mod services;
 
 use crate::config::document::{Check, Environment};
 use crate::config::file::Config;
@@ -36,6 +37,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     metrics::sources(config)?;
     addresses(config)?;
     flags_keys(config)?;
+    services::check(config)?;
     databases(config)
 }
 
