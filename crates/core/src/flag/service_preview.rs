@@ -126,7 +126,11 @@ impl FlagPreview {
         undone: &BTreeSet<MigrationVersion>,
     ) {
         let (release, wish, now) = named;
-        if now.image.as_ref().is_ok_and(FlagImage::is_off) {
+        let requires = wish.requires_schema.filter(|version| undone.contains(version));
+        let is_off = now.image.as_ref().is_ok_and(FlagImage::is_off);
+        // What loses its ground is off for certain, although somebody turns it on until then.
+        let certain = requires.is_some() && services.authority == Authority::Act;
+        if is_off && !certain {
             return;
         }
         if let Err(why) = &now.image {
@@ -138,16 +142,18 @@ impl FlagPreview {
             release: release.id.clone(),
             wish: ServiceWish::Off,
             expected: None,
-            requires: wish.requires_schema.filter(|version| undone.contains(version)),
+            requires,
             undoes: false,
             insists: false,
             reason: format!("{} is left for {}", release.id, target.id),
         };
         let id = &release.id;
-        self.forecast.hidden.push(format!(
-            "{}: off first, until {id} is deployed again or somebody turns it on there",
-            now.flag
-        ));
+        if !is_off {
+            self.forecast.hidden.push(format!(
+                "{}: off first, until {id} is deployed again or somebody turns it on there",
+                now.flag
+            ));
+        }
         self.change_or_propose(services, change, true);
     }
 
@@ -419,7 +425,8 @@ mod tests {
         let history = span("shared", &image(false, "old"), &image(true, "new"));
         let found = now(&[("own", Ok(image(false, "x"))), ("shared", Ok(image(true, "theirs")))]);
         let kept = back(&found, &history, Authority::Act, Clash::Keep);
-        assert_eq!((kept.services.off.len(), kept.services.changes.len()), (0, 0));
+        // Off already, it stays so for certain, since its schema goes.
+        assert_eq!((kept.services.off.len(), kept.services.changes.len()), (1, 0));
         assert_eq!(
             kept.forecast.kept,
             ["shared at LaunchDarkly: somebody changed it since \
