@@ -125,7 +125,7 @@ fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = found() {
             return found;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "waited in vain: {what}");
+        assert!(began.elapsed() < Duration::from_mins(1), "waited in vain: {what}");
         thread::sleep(Duration::from_millis(50));
     }
 }
@@ -260,7 +260,7 @@ fn values_of_the_moment_decide_by_the_past_or_by_earlier_canaries() {
 /// Waits for a deploy that watches for more than a minute.
 fn patient(mut deploy: Child) {
     let began = Instant::now();
-    while deploy.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_secs(240) {
+    while deploy.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_mins(4) {
         thread::sleep(Duration::from_millis(100));
     }
     ended(deploy, 0);

@@ -90,7 +90,7 @@ fn a_share_that_is_judged_is_drawn_by_chance() {
 fn of_users_who_keep_their_release_both_shares_are_shown() {
     let (site, deploy) = divided("20%", "sticky = \"header X-User\"\n");
     // One of a thousand users sends half of all requests, so that the shares are far apart.
-    let user = |number: usize| if number % 2 == 0 { 0 } else { number / 2 % 999 + 1 };
+    let user = |number: usize| if number.is_multiple_of(2) { 0 } else { number / 2 % 999 + 1 };
     let canary = answered(&site, move |number| Some(user(number).to_string()));
     let (requests, users) = measured(&site);
     // Shares are told in hundredths of a percent.
