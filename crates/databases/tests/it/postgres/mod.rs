@@ -4,6 +4,7 @@ mod access;
 pub(crate) mod cluster;
 mod down_users;
 mod families;
+mod hiding;
 mod journey;
 mod objects;
 mod property;
