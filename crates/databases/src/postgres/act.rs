@@ -88,7 +88,8 @@ impl<'a> Act<'a> {
         let work = session.work();
         for step in script.steps.get(steps).unwrap_or_default() {
             report(Progress::Statement { line: step.parsed.line, text: step.shown() });
-            self.step(work, step)?;
+            let done = self.step(work, step);
+            done.map_err(|error| self.without_room(error, work, step))?;
         }
         quietly(work, |work| {
             self.watch.off(&mut self.keeper, work)?;
@@ -433,6 +434,22 @@ impl<'a> Act<'a> {
         Ok(())
     }
 
+    /// What to do when the disk is full of what is kept.
+    fn without_room(&self, error: PostgresError, work: &Connection, step: &Step) -> PostgresError {
+        match &error {
+            PostgresError::Query { why, code, .. } if is_full(code, why) => {
+                let why = format!(
+                    "there is no room for a copy of what it destroys ({why}), and {}; make room, \
+                     or hide it (--mode hide, or «-- ripcord: hide» before it), or say that it may \
+                     be destroyed",
+                    self.left
+                );
+                self.refused(work, step, &why)
+            }
+            _ => error,
+        }
+    }
+
     fn refused(&self, work: &Connection, step: &Step, why: &str) -> PostgresError {
         PostgresError::Refused {
             place: work.place().to_owned(),
@@ -443,6 +460,11 @@ impl<'a> Act<'a> {
 }
 
 const BACK: &str = "ROLLBACK TO SAVEPOINT ripcord_trial; RELEASE SAVEPOINT ripcord_trial";
+
+/// Whether a disk or a quota is full.
+fn is_full(code: &str, why: &str) -> bool {
+    code == "53100" || why.contains("could not extend file")
+}
 
 /// Whether a statement has a word.
 fn says(step: &Step, word: &str) -> bool {

@@ -71,7 +71,10 @@ impl Wish {
     }
 
     /// The client side of TLS; none when the connection is not to be encrypted.
-    pub(crate) fn connector(&self, place: &str) -> Result<Option<MakeRustlsConnect>, PostgresError> {
+    pub(crate) fn connector(
+        &self,
+        place: &str,
+    ) -> Result<Option<MakeRustlsConnect>, PostgresError> {
         let Some(proof) = self.proof else { return Ok(None) };
         let trouble = |why: String| PostgresError::Tls { place: place.to_owned(), why };
         let provider = Arc::new(ring::default_provider());
@@ -104,7 +107,9 @@ impl Wish {
                 for certificate in read {
                     let certificate = certificate
                         .map_err(|error| format!("sslrootcert {shown} is no PEM: {error}"))?;
-                    roots.add(certificate).map_err(|error| format!("sslrootcert {shown}: {error}"))?;
+                    roots
+                        .add(certificate)
+                        .map_err(|error| format!("sslrootcert {shown}: {error}"))?;
                 }
                 if roots.is_empty() {
                     return Err(format!("sslrootcert {shown} has no certificate in it"));

@@ -6,11 +6,13 @@
 
 mod applied;
 mod delta;
+mod incarnation;
 mod kept;
 mod marker;
 
 pub(crate) use applied::{Applied, Intent, Run, State};
 pub(crate) use delta::{Delta, Differing, Drift, Renamed, RenamedLabel};
+pub(crate) use incarnation::recognise;
 pub(crate) use kept::{AS_AFTER, HiddenName, Kept, KeptColumn, KeptItem};
 pub(crate) use marker::{forbid, mark};
 

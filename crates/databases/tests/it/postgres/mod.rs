@@ -11,6 +11,7 @@ mod property;
 mod proxy;
 mod random;
 mod round_trip;
+mod surroundings;
 mod up_faults;
 mod up_keeping;
 mod up_locks;
