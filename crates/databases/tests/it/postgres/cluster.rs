@@ -58,7 +58,7 @@ impl Cluster {
     /// A replica of one that was made with `REPLICATING`.
     pub(crate) fn replica(&self) -> Cluster {
         let copy = format!(
-            "pg_basebackup -D data -R -X stream -c fast -h {} -p {} -U postgres",
+            "pg_basebackup -D data -R -X stream -c fast --no-sync -h {} -p {} -U postgres",
             self.folder.display(),
             self.port
         );

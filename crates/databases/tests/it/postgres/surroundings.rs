@@ -71,8 +71,8 @@ fn tls_as_far_as_it_is_asked_for() {
     };
     let mut encrypted = |url: &str| -> bool {
         let open = opened(url).unwrap_or_else(|error| panic!("{url}: {error}"));
-        let sql = "SELECT bool_and(s.ssl) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) \
-                   WHERE a.application_name = 'ripcord/test' AND a.state = 'idle'";
+        let sql = "SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE \
+                   a.application_name = 'ripcord/test' ORDER BY a.backend_start DESC LIMIT 1";
         let found = client.query_one(sql, &[]).unwrap().get(0);
         drop(open);
         found
