@@ -24,7 +24,7 @@ pub(crate) struct Args {
     place: Place,
     /// Only what this version put off
     #[arg(long, value_name = "VERSION")]
-    version: Option<String>,
+    only: Option<String>,
     #[command(flatten)]
     modes: Modes,
     #[command(flatten)]
@@ -34,7 +34,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
     let mut place = args.place.open("finish")?;
     let mut due = waiting(&mut place.connection, place.history.key()).map_err(|e| failure(&e))?;
-    due.retain(|one| args.version.as_ref().is_none_or(|version| *version == one.version));
+    due.retain(|one| args.only.as_ref().is_none_or(|version| *version == one.version));
     let runs: BTreeMap<i64, String> = due.into_iter().map(|one| (one.run, one.version)).collect();
     if runs.is_empty() {
         tell::end("finished", 0, context);

@@ -14,9 +14,9 @@ use std::process::ExitCode;
 /// Run the migrations that are yet to run, so that they can be taken back without loss
 ///
 /// Each runs in one transaction together with the row that the folder's own tool would write, so
-/// that the tool goes on working. What a migration destroys is copied aside first, or what --mode
-/// or an annotation in the script says (`-- ripcord: keep`, `hide`, `defer`, `destroy REASON`). Run it again
-/// after whatever went wrong: it goes on where it stopped.
+/// that the tool goes on working. What a migration destroys is copied aside first, unless --mode or
+/// an annotation before a statement says otherwise (`-- ripcord: hide`, `defer`, `destroy REASON`).
+/// Run it again after whatever went wrong: it goes on where it stopped.
 ///
 /// With --json each line of the output is an object.
 ///
