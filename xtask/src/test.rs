@@ -14,13 +14,14 @@ pub(crate) enum Install {
 }
 
 /// Programs that the tests use, and the Debian packages that bring them.
-const NEEDS: [(&str, &str); 9] = [
+const NEEDS: [(&str, &str); 10] = [
     ("git", "git"),
     ("cc", "gcc"),
     ("curl", "curl"),
     ("python3", "python3"),
     ("prometheus", "prometheus"),
     ("pg_ctl", "postgresql"),
+    ("pgbouncer", "pgbouncer"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("ensurepip", "python3-venv"),
@@ -58,8 +59,12 @@ pub(crate) fn run(install: Install) -> Result<bool> {
 }
 
 fn provide(install: Install) -> Result<()> {
-    let there =
-        |program: &str| system::has(program) || beside_its_version(program) || is_module(program);
+    let there = |program: &str| {
+        system::has(program)
+            || std::path::Path::new("/usr/sbin").join(program).is_file()
+            || beside_its_version(program)
+            || is_module(program)
+    };
     let missing: Vec<&str> =
         NEEDS.iter().filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {

@@ -8,6 +8,7 @@
 #[expect(dead_code, reason = "tests need more of it")]
 mod cluster;
 mod cost;
+mod hide;
 mod reading;
 mod way_back;
 
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     big(size.rows);
     lines.extend(cost::cost(size));
     lines.extend(way_back::way_back(size));
+    lines.extend(hide::hide(size));
     report(&lines, size)
 }
 
@@ -60,7 +62,7 @@ fn report(lines: &[Line], size: Size) -> ExitCode {
         failed += usize::from(!holds);
         let word = if holds { "PASS" } else { "FAIL" };
         println!(
-            "{:<58} {:>10} {:>10} {:>7.3} {:>8.3}  {word}",
+            "{:<58} {:>10} {:>10} {:>7.4} {:>8.3}  {word}",
             line.what, line.ours, line.theirs, line.ratio, line.most
         );
     }

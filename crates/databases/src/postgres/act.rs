@@ -5,12 +5,15 @@
 
 use crate::postgres::attempt::Report;
 use crate::postgres::connection::Connection;
+use crate::postgres::hide::Trial;
 use crate::postgres::keep::{Inventory, Keeper, Lost, Retyping, Watch};
 use crate::postgres::outcome::{Progress, merge};
+use crate::postgres::own::KeptItem;
 use crate::postgres::quiet::{bound, quietly};
 use crate::postgres::scope::{emptied, is_foreign, owned_sequences, reached, resolve, targets};
-use crate::postgres::script::{Script, Step};
+use crate::postgres::script::{Script, Step, Way};
 use crate::postgres::session::Session;
+use crate::postgres::snapshot::{Scope, snapshot_here};
 use crate::postgres::terms::Terms;
 use crate::postgres::trouble::PostgresError;
 use crate::statement::{Name, Statement};
@@ -29,6 +32,7 @@ pub(crate) struct Act<'a> {
     /// The names that statements wrote to since a definition was changed last.
     seen: BTreeSet<Name>,
     gone: Vec<Counted>,
+    hidden: Vec<Counted>,
     notes: Vec<String>,
     /// What to say when a statement fails: what is in force all the same.
     left: String,
@@ -38,6 +42,7 @@ pub(crate) struct Act<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Acted {
     pub(crate) kept: Vec<Counted>,
+    pub(crate) hidden: Vec<Counted>,
     pub(crate) gone: Vec<Counted>,
     pub(crate) notes: Vec<String>,
 }
@@ -62,8 +67,9 @@ impl<'a> Act<'a> {
             Ok((Keeper::of(work, applied, direction, terms)?, Inventory::read(work)?))
         })?;
         let seen = BTreeSet::new();
-        let (gone, notes, left) = (Vec::new(), Vec::new(), left.to_owned());
-        Ok(Act { script, terms, watch, keeper, known, seen, gone, notes, left })
+        let (gone, hidden, notes) = (Vec::new(), Vec::new(), Vec::new());
+        let left = left.to_owned();
+        Ok(Act { script, terms, watch, keeper, known, seen, gone, hidden, notes, left })
     }
 
     /// Runs statements of the script.
@@ -82,7 +88,8 @@ impl<'a> Act<'a> {
         let work = session.work();
         for step in script.steps.get(steps).unwrap_or_default() {
             report(Progress::Statement { line: step.parsed.line, text: step.shown() });
-            self.step(work, step)?;
+            let done = self.step(work, step);
+            done.map_err(|error| self.without_room(error, work, step))?;
         }
         quietly(work, |work| {
             self.watch.off(&mut self.keeper, work)?;
@@ -93,10 +100,13 @@ impl<'a> Act<'a> {
         for counted in &kept {
             report(Progress::Kept(counted.clone()));
         }
+        for counted in &self.hidden {
+            report(Progress::Hidden(counted.clone()));
+        }
         for counted in &self.gone {
             report(Progress::Gone(counted.clone()));
         }
-        Ok(Acted { kept, gone: self.gone, notes: self.notes })
+        Ok(Acted { kept, hidden: self.hidden, gone: self.gone, notes: self.notes })
     }
 
     fn step(&mut self, work: &mut Connection, step: &Step) -> Result<(), PostgresError> {
@@ -104,6 +114,11 @@ impl<'a> Act<'a> {
         if let Some(reason) = step.reason() {
             let reason = reason.to_owned();
             return self.destroy(work, step, &reason);
+        }
+        match &step.way {
+            Way::Defer => return self.defer(work, step),
+            Way::Hide { .. } | Way::Auto { .. } if self.hidden(work, step)? => return Ok(()),
+            _ => {}
         }
         let retyping = self.foreseen(work, step)?;
         if step.may_destroy() {
@@ -120,6 +135,69 @@ impl<'a> Act<'a> {
         if step.sets() || step.is_opaque() {
             bound(work, self.terms)?;
         }
+        Ok(())
+    }
+
+    /// Hides what a statement drops. False when it is to be copied aside instead: it is small, or
+    /// nothing that could be hidden.
+    fn hidden(&mut self, work: &mut Connection, step: &Step) -> Result<bool, PostgresError> {
+        let asked = step.way == Way::Hide { asked: true };
+        let hindrance = if self.keeper.direction() == Direction::Down {
+            Some("on the way back everything is copied aside".to_owned())
+        } else if step.drops_only() {
+            None
+        } else {
+            let why = "only DROP TABLE and DROP COLUMN can be hidden, in a statement of their own";
+            Some(why.to_owned())
+        };
+        let hindrance = match hindrance {
+            Some(why) => Some(why),
+            None => {
+                let before = quietly(work, Inventory::read)?;
+                work.run(ABOUT, "SAVEPOINT ripcord_trial")?;
+                self.execute(work, step)?;
+                let after = quietly(work, Inventory::read)?;
+                let (catalogue, _) = snapshot_here(work, &Scope::default())?;
+                work.run(ABOUT, BACK)?;
+                let trial = Trial { before, after, catalogue };
+                let known = &self.known;
+                let small = match step.way {
+                    Way::Auto { bytes_max } => {
+                        quietly(work, |work| trial.bytes(work))? <= bytes_max
+                    }
+                    _ => false,
+                };
+                match quietly(work, |work| trial.hindrance(work, known))? {
+                    None if small => return Ok(false),
+                    None => {
+                        let hid = quietly(work, |work| trial.hide(&mut self.keeper, work))?;
+                        merge(&mut self.hidden, hid.hidden);
+                        self.notes.extend(hid.notes);
+                        return Ok(true);
+                    }
+                    why => why,
+                }
+            }
+        };
+        match hindrance {
+            Some(why) if asked => {
+                Err(self.refused(work, step, &format!("it cannot be hidden: {why}")))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Puts a statement off. Whoever has no more use for what it removes has it run later.
+    fn defer(&mut self, work: &mut Connection, step: &Step) -> Result<(), PostgresError> {
+        let relation = step.parsed.does.iter().find_map(Statement::table);
+        let relation = relation.map(ToString::to_string).unwrap_or_default();
+        let item = KeptItem::Deferred { line: step.parsed.line, text: step.parsed.text.clone() };
+        quietly(work, |work| self.keeper.record(work, &relation, &item, 0))?;
+        self.notes.push(format!(
+            "waits for `ripcord db finish`: line {}: {}",
+            step.parsed.line,
+            step.shown()
+        ));
         Ok(())
     }
 
@@ -356,6 +434,22 @@ impl<'a> Act<'a> {
         Ok(())
     }
 
+    /// What to do when the disk is full of what is kept.
+    fn without_room(&self, error: PostgresError, work: &Connection, step: &Step) -> PostgresError {
+        match &error {
+            PostgresError::Query { why, code, .. } if is_full(code, why) => {
+                let why = format!(
+                    "there is no room for a copy of what it destroys ({why}), and {}; make room, \
+                     or hide it (--mode hide, or «-- ripcord: hide» before it), or say that it may \
+                     be destroyed",
+                    self.left
+                );
+                self.refused(work, step, &why)
+            }
+            _ => error,
+        }
+    }
+
     fn refused(&self, work: &Connection, step: &Step, why: &str) -> PostgresError {
         PostgresError::Refused {
             place: work.place().to_owned(),
@@ -366,6 +460,11 @@ impl<'a> Act<'a> {
 }
 
 const BACK: &str = "ROLLBACK TO SAVEPOINT ripcord_trial; RELEASE SAVEPOINT ripcord_trial";
+
+/// Whether a disk or a quota is full.
+fn is_full(code: &str, why: &str) -> bool {
+    code == "53100" || why.contains("could not extend file")
+}
 
 /// Whether a statement has a word.
 fn says(step: &Step, word: &str) -> bool {

@@ -458,7 +458,7 @@ pub(crate) fn is_emptied(pieces: &[Kept], changes: &Kept) -> bool {
     pieces.iter().any(|piece| {
         piece.ordinal > changes.ordinal
             && piece.relation == changes.relation
-            && matches!(piece.item, KeptItem::Rows { .. })
+            && piece.item.is_whole_table()
     })
 }
 

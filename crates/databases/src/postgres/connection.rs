@@ -1,11 +1,15 @@
 //! One blocking connection, with a name that administrators recognise and limits on everything
 //! that could wait. It speaks text only and knows nothing of catalogues.
 
+use crate::postgres::pooled::is_pooled;
+use crate::postgres::tls::Wish;
 use crate::postgres::trouble::PostgresError;
-use postgres::config::{Host, SslMode};
+use postgres::config::Host;
 use postgres::{Client, Config, NoTls, SimpleQueryMessage};
+
 use std::io::Write;
 use std::time::Duration;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The longest that anything may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +50,49 @@ pub struct Connection {
 /// One row; a field is absent when it is NULL.
 pub(crate) type Row = Vec<Option<String>>;
 
+/// How to reach a server.
+struct Line {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+    place: String,
+}
+
+impl Line {
+    fn read(address: &str, purpose: &str, limits: &Limits) -> Result<Line, PostgresError> {
+        let wish = Wish::read(address)?;
+        let mut config: Config = wish.address.parse().map_err(|error: postgres::Error| {
+            // The parser's message can repeat a value; only its cause is shown, and that does not.
+            let why = std::error::Error::source(&error)
+                .map_or_else(|| error.to_string(), ToString::to_string);
+            PostgresError::Address { why }
+        })?;
+        let place = place(&config);
+        let tls = wish.connector(&place)?;
+        config.application_name(&format!("ripcord/{purpose}"));
+        config.connect_timeout(limits.connect);
+        config.keepalives(true);
+        Ok(Line { config, tls, place })
+    }
+
+    fn connect(&self) -> Result<Client, PostgresError> {
+        let connected = match self.tls.clone() {
+            Some(tls) => self.config.connect(tls),
+            None => self.config.connect(NoTls),
+        };
+        connected.map_err(|error| PostgresError::Unreachable {
+            place: self.place.clone(),
+            why: why(&error),
+        })
+    }
+}
+
 impl Connection {
     /// Connects to what a libpq address names: a host and port, or a unix socket's directory.
     ///
     /// # Errors
     ///
-    /// The address is wrong or asks for TLS, nobody answers, or the server is older than 14.
+    /// The address is wrong, TLS cannot be had as it asks, nobody answers, a pooler in between gives
+    /// each transaction another session, or the server is older than 14.
     pub fn open(
         address: &str,
         purpose: &str,
@@ -66,7 +107,14 @@ impl Connection {
             limits.statement.as_millis(),
             limits.lock.as_millis()
         );
-        Connection::with(address, purpose, limits, &settings)
+        let line = Line::read(address, purpose, limits)?;
+        let mut client = line.connect()?;
+        // Before anything is set, which would be set for whoever gets this session next.
+        let pooled = is_pooled(&mut client, &mut line.connect()?);
+        if pooled.map_err(|error| failed(&line.place, "sessions", &error))? {
+            return Err(PostgresError::Pooled { place: line.place });
+        }
+        Connection::with(client, line.place, &settings)
     }
 
     /// Connects as the user's own programs do: scripts must find the search path and everything
@@ -79,32 +127,11 @@ impl Connection {
     ) -> Result<Connection, PostgresError> {
         let settings = "SET idle_in_transaction_session_timeout = 60000; \
                         SET client_connection_check_interval = 1000";
-        Connection::with(address, purpose, limits, settings)
+        let line = Line::read(address, purpose, limits)?;
+        Connection::with(line.connect()?, line.place, settings)
     }
 
-    fn with(
-        address: &str,
-        purpose: &str,
-        limits: &Limits,
-        settings: &str,
-    ) -> Result<Connection, PostgresError> {
-        let mut config: Config = address.parse().map_err(|error: postgres::Error| {
-            // The parser's message can repeat a value; only its cause is shown, and that does not.
-            let why = std::error::Error::source(&error)
-                .map_or_else(|| error.to_string(), ToString::to_string);
-            PostgresError::Address { why }
-        })?;
-        let place = place(&config);
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(PostgresError::Tls { place });
-        }
-        config.application_name(&format!("ripcord/{purpose}"));
-        config.connect_timeout(limits.connect);
-        config.keepalives(true);
-        let client = config.connect(NoTls).map_err(|error| PostgresError::Unreachable {
-            place: place.clone(),
-            why: why(&error),
-        })?;
+    fn with(client: Client, place: String, settings: &str) -> Result<Connection, PostgresError> {
         let mut connection = Connection { client, place, version: 0, version_words: String::new() };
         connection.run("settings", settings)?;
         let rows = connection.rows(

@@ -18,6 +18,8 @@ pub struct Belongings {
     pub bytes: u64,
     /// Tables and columns that are hidden, in words.
     pub hidden: Vec<String>,
+    /// Statements that wait to be run.
+    pub waiting: Vec<String>,
     /// Versions that are half way.
     pub unfinished: Vec<String>,
 }
@@ -25,7 +27,10 @@ pub struct Belongings {
 impl Belongings {
     /// Whether nothing would be lost.
     pub fn is_nothing(&self) -> bool {
-        self.rows == 0 && self.hidden.is_empty() && self.unfinished.is_empty()
+        self.rows == 0
+            && self.hidden.is_empty()
+            && self.waiting.is_empty()
+            && self.unfinished.is_empty()
     }
 }
 
@@ -42,9 +47,17 @@ pub fn belongings(session: &mut Session) -> Result<Belongings, PostgresError> {
         found.pieces += 1;
         found.rows += kept.rows;
         found.bytes += kept.bytes;
-        if let KeptItem::Hidden { column, .. } = &kept.item {
-            let column = column.as_ref().map_or_else(String::new, |(name, _)| format!(".{name}"));
-            found.hidden.push(format!("{}{column}", kept.relation));
+        match &kept.item {
+            KeptItem::Hidden { column, .. } if kept.restored_at.is_none() => {
+                let column = column.as_ref();
+                let column = column.map_or_else(String::new, |(name, _)| format!(".{name}"));
+                found.hidden.push(format!("{}{column}", kept.relation));
+            }
+            KeptItem::Deferred { text, .. } if kept.restored_at.is_none() => {
+                let text: String = text.chars().take(80).collect();
+                found.waiting.push(text);
+            }
+            _ => {}
         }
     }
     found.unfinished = Applied::unfinished(session.guard())?;
@@ -67,15 +80,17 @@ pub fn detach(session: &mut Session) -> Result<(), PostgresError> {
 }
 
 /// The statement that destroys what is hidden elsewhere than in Ripcord's own schema.
-fn removal(kept: &Kept) -> Option<String> {
-    if kept.purged_at.is_some() {
+pub(crate) fn removal(kept: &Kept) -> Option<String> {
+    if kept.purged_at.is_some() || kept.restored_at.is_some() {
         return None;
     }
     match &kept.item {
-        KeptItem::Hidden { place, column: Some((_, now)) } => {
+        KeptItem::Hidden { place, column: Some((_, now)), .. } => {
             Some(format!("ALTER TABLE {place} DROP COLUMN IF EXISTS {now}"))
         }
-        KeptItem::Hidden { place, column: None } => Some(format!("DROP TABLE IF EXISTS {place}")),
+        KeptItem::Hidden { place, column: None, .. } => {
+            Some(format!("DROP TABLE IF EXISTS {place}"))
+        }
         _ => None,
     }
 }

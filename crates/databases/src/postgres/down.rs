@@ -8,6 +8,7 @@ use crate::formats::{Migration, Transaction};
 use crate::postgres::act::Act;
 use crate::postgres::attempt::{Report, attempt};
 use crate::postgres::back::Back;
+use crate::postgres::hide::show;
 use crate::postgres::history::History;
 use crate::postgres::keep::{Keeper, Watch};
 use crate::postgres::outcome::{Conflict, Outcome, merge};
@@ -154,18 +155,23 @@ fn once(
     };
     let (now, numbers) = snapshot_here(session.work(), &Scope::default())?;
     let (target, drifts) = delta.taken_from(&now);
-    stands(session, applied, delta, drifts)?;
     let pieces = quietly(session.work(), |work| Kept::of(work, applied.id, Direction::Up))?;
     let (pieces, purged): (Vec<Kept>, Vec<Kept>) =
         pieces.into_iter().partition(|piece| piece.purged_at.is_none());
+    stands(session, applied, delta, drifts, &purged)?;
     for piece in purged {
         outcome.notes.push(format!("what was kept of {} was purged", piece.relation));
     }
     let back = quietly(session.work(), |work| {
         Back::look(work, delta, &target, (&now, &numbers), &pieces)
     })?;
+    let shown = quietly(session.work(), |work| show(work, &pieces))?;
+    if shown && script.is_some() {
+        let why = "what was hidden is back where it was, so the down script was not needed";
+        outcome.notes.push(why.to_owned());
+    }
     let mut ran = false;
-    if let Some(script) = script {
+    if let Some(script) = script.filter(|_| !shown) {
         session.work().run(ABOUT, "SAVEPOINT ripcord_script")?;
         match run(session, applied, script, watch, terms, report, &mut outcome) {
             Ok(()) => {
@@ -281,8 +287,16 @@ fn stands(
     applied: &Applied,
     delta: &Delta,
     drifts: Vec<Drift>,
+    purged: &[Kept],
 ) -> Result<(), PostgresError> {
-    let harmful = drifts.into_iter().filter(|drift| !drift.is_harmless(&HARMLESS));
+    // What was hidden and then purged went with Ripcord's own doing.
+    let ours = |drift: &Drift| {
+        purged.iter().any(|piece| {
+            matches!(&piece.item, KeptItem::Hidden { column: Some((_, meanwhile)), .. }
+                if drift.name.name.ends_with(&format!(".{meanwhile}")))
+        })
+    };
+    let harmful = drifts.into_iter().filter(|drift| !drift.is_harmless(&HARMLESS) && !ours(drift));
     let list: Vec<String> =
         harmful.map(|drift| format!("{} {}", drift.name, drift.words)).collect();
     if list.is_empty() {

@@ -14,6 +14,8 @@ mod detach;
 mod diff;
 mod down;
 mod fill;
+mod finish;
+mod hide;
 mod history;
 mod inverse;
 mod keep;
@@ -21,6 +23,7 @@ mod kind;
 mod outcome;
 mod own;
 mod pieces;
+mod pooled;
 mod preview;
 mod preview_back;
 mod quiet;
@@ -31,6 +34,7 @@ mod script;
 mod session;
 mod snapshot;
 mod terms;
+mod tls;
 mod trouble;
 mod undo;
 mod up;
@@ -40,6 +44,7 @@ pub use connection::{Connection, Limits};
 pub use detach::{Belongings, belongings, detach};
 pub use diff::{Change, What, diff};
 pub use down::down;
+pub use finish::{Waiting, finish, waiting};
 pub use history::{
     Attached, Back, Hindrance, History, Memory, Passing, Ran, Remark, Row as HistoryRow, Stand,
     Standing, attach, settle, to_run, to_take_back,
@@ -47,7 +52,7 @@ pub use history::{
 pub use inverse::{Inverse, Left, SESSION, Sql, inverse};
 pub use kind::Kind;
 pub use outcome::{Conflict, Outcome, Progress};
-pub use pieces::{Piece, Purge, Sample, copy_out, pieces, purge, sample};
+pub use pieces::{Piece, Purge, Sample, copy_out, hidden, pieces, purge, sample};
 pub use preview::preview_up;
 pub use preview_back::{Ahead, Locked, Taking, preview_down};
 pub use score::{Step, score};

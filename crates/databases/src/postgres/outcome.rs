@@ -52,6 +52,8 @@ pub enum Progress {
     },
     /// Something was set aside.
     Kept(Counted),
+    /// Something was hidden.
+    Hidden(Counted),
     /// Something was destroyed for good, as asked.
     Gone(Counted),
     /// Something was put right.

@@ -4,6 +4,8 @@
 
 use crate::postgres::attempt::attempt;
 use crate::postgres::connection::Connection;
+use crate::postgres::detach::removal;
+use crate::postgres::keep::Table;
 use crate::postgres::own::{self, Applied, Kept, KeptColumn, KeptItem};
 use crate::postgres::session::Session;
 use crate::postgres::terms::Terms;
@@ -86,6 +88,29 @@ pub fn pieces(connection: &mut Connection) -> Result<Vec<Piece>, PostgresError> 
     Ok(found(connection)?.into_iter().map(piece).collect())
 }
 
+/// The tables and columns that are hidden, with where they are meanwhile.
+///
+/// # Errors
+///
+/// The database cannot be asked.
+pub fn hidden(connection: &mut Connection) -> Result<Vec<String>, PostgresError> {
+    let out_of_sight = |kept: Kept| match kept.item {
+        _ if kept.restored_at.is_some() || kept.purged_at.is_some() => None,
+        KeptItem::Hidden { column: Some((before, meanwhile)), .. } => {
+            Some(format!("column {}.{before}, meanwhile {meanwhile}", short(&kept.relation)))
+        }
+        KeptItem::Hidden { column: None, place, .. } => {
+            Some(format!("table {}, meanwhile {place}", short(&kept.relation)))
+        }
+        _ => None,
+    };
+    Ok(found(connection)?.into_iter().filter_map(out_of_sight).collect())
+}
+
+fn short(name: &str) -> &str {
+    name.strip_prefix("public.").unwrap_or(name)
+}
+
 /// The first rows of a piece. None when there is none of this number, or it holds no rows any more.
 ///
 /// # Errors
@@ -162,6 +187,9 @@ fn whole(
     if let Some(store) = kept.item.store() {
         connection.run(ABOUT, &format!("DROP TABLE IF EXISTS {store}"))?;
     }
+    if let Some(removal) = removal(kept) {
+        connection.run(ABOUT, &removal)?;
+    }
     let sql = format!(
         "UPDATE ripcord.kept SET purged_at = pg_catalog.now(), rows = 0, bytes = 0, \
          purged_by = {}, purged_why = {} WHERE id = {}",
@@ -175,8 +203,12 @@ fn whole(
 
 /// Destroys the rows of a piece that have the wanted values. None has them where a column lacks.
 fn some(connection: &mut Connection, kept: &Kept, purge: &Purge<'_>) -> Result<u64, PostgresError> {
-    let Some(store) = kept.item.store() else { return Ok(0) };
-    let fields = fields(&kept.item);
+    let found = match &kept.item {
+        KeptItem::Hidden { .. } if kept.restored_at.is_some() => None,
+        KeptItem::Hidden { place, column, .. } => aside(connection, place, column.as_ref())?,
+        item => item.store().map(|store| (store.to_owned(), fields(item))),
+    };
+    let Some((store, fields)) = found else { return Ok(0) };
     let mut wanted = Vec::with_capacity(purge.key.len());
     for (column, value) in purge.key {
         let tested: Vec<String> = fields
@@ -189,17 +221,21 @@ fn some(connection: &mut Connection, kept: &Kept, purge: &Purge<'_>) -> Result<u
         }
         wanted.push(format!("({})", tested.join(" OR ")));
     }
-    let sql = format!(
-        "WITH gone AS (DELETE FROM {store} WHERE {} RETURNING 1) \
-         SELECT pg_catalog.count(*) FROM gone",
-        wanted.join(" AND ")
-    );
+    let act = match &kept.item {
+        // The rows are users' own; only what is hidden of them goes.
+        KeptItem::Hidden { column: Some((_, meanwhile)), .. } => {
+            wanted.push(format!("{meanwhile} IS NOT NULL"));
+            format!("UPDATE {store} SET {meanwhile} = NULL")
+        }
+        _ => format!("DELETE FROM {store}"),
+    };
+    let sql = format!("{act} WHERE {}", wanted.join(" AND "));
     let rows = connection.count(ABOUT, &sql)?;
     if rows > 0 {
         let by: Vec<&str> = purge.key.iter().map(|(column, _)| column.as_str()).collect();
         let why = format!("{rows} rows by {}: {}", by.join(", "), purge.why);
         let sql = format!(
-            "UPDATE ripcord.kept SET rows = rows - {rows}, purged_by = {}, \
+            "UPDATE ripcord.kept SET rows = greatest(rows - {rows}, 0), purged_by = {}, \
              purged_why = pg_catalog.concat_ws('; ', purged_why, {}::text) WHERE id = {}",
             literal(purge.by),
             literal(&why),
@@ -229,8 +265,40 @@ fn one(
 ) -> Result<Option<(String, Vec<Field>)>, PostgresError> {
     let kept = found(connection)?.into_iter().find(|kept| kept.id == id);
     let kept = kept.filter(|kept| kept.purged_at.is_none());
-    let shown = |kept: Kept| Some((kept.item.store()?.to_owned(), fields(&kept.item)));
-    Ok(kept.and_then(shown))
+    let Some(kept) = kept else { return Ok(None) };
+    if let KeptItem::Hidden { place, column, .. } = &kept.item {
+        return aside(connection, place, column.as_ref());
+    }
+    Ok(kept.item.store().map(|store| (store.to_owned(), fields(&kept.item))))
+}
+
+/// What is hidden, and where: a table with all its columns, a column with the key of its table.
+fn aside(
+    connection: &mut Connection,
+    place: &str,
+    column: Option<&(String, String)>,
+) -> Result<Option<(String, Vec<Field>)>, PostgresError> {
+    let sql = format!("SELECT pg_catalog.to_regclass({})::pg_catalog.oid", literal(place));
+    let oid = connection.value(ABOUT, &sql)?.and_then(|oid| oid.parse().ok());
+    let Some(oid) = oid else { return Ok(None) };
+    let Some(table) = Table::read(connection, oid)? else { return Ok(None) };
+    let straight = |name: &str| Field {
+        name: plain(name),
+        column: plain(name),
+        from: name.to_owned(),
+        as_text: None,
+    };
+    let fields = match column {
+        None => table.columns.iter().map(|one| straight(&one.name)).collect(),
+        Some((before, meanwhile)) => {
+            let key = table.key_without(&[]);
+            let mut fields: Vec<Field> = key.iter().map(|one| straight(&one.name)).collect();
+            let (name, from) = (plain(before), meanwhile.clone());
+            fields.push(Field { column: name.clone(), name, from, as_text: None });
+            fields
+        }
+    };
+    Ok(Some((table.rows(), fields)))
 }
 
 fn found(connection: &mut Connection) -> Result<Vec<Kept>, PostgresError> {
@@ -258,7 +326,9 @@ fn fields(item: &KeptItem) -> Vec<Field> {
             }
             all
         }
-        KeptItem::Position { .. } | KeptItem::Hidden { .. } => Vec::new(),
+        KeptItem::Position { .. } | KeptItem::Hidden { .. } | KeptItem::Deferred { .. } => {
+            Vec::new()
+        }
     }
 }
 
@@ -273,7 +343,9 @@ fn all_columns(item: &KeptItem) -> Vec<&KeptColumn> {
             columns.iter().collect()
         }
         KeptItem::Values { key, columns, .. } => key.iter().chain(columns).collect(),
-        KeptItem::Position { .. } | KeptItem::Hidden { .. } => Vec::new(),
+        KeptItem::Position { .. } | KeptItem::Hidden { .. } | KeptItem::Deferred { .. } => {
+            Vec::new()
+        }
     }
 }
 
@@ -299,7 +371,11 @@ fn words(item: &KeptItem) -> String {
         KeptItem::Changes { .. } => "rows written by the migration".to_owned(),
         KeptItem::Position { last_value, .. } => format!("a sequence that stood at {last_value}"),
         KeptItem::Hidden { column: Some((before, _)), .. } => format!("hidden column {before}"),
-        KeptItem::Hidden { column: None, place } => format!("hidden table, now {place}"),
+        KeptItem::Hidden { column: None, place, .. } => format!("hidden table, now {place}"),
+        KeptItem::Deferred { line, text } => {
+            let text: String = text.chars().take(80).collect();
+            format!("waits to be run: line {line}: {text}")
+        }
     }
 }
 

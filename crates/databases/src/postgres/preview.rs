@@ -7,7 +7,7 @@ use crate::postgres::connection::Connection;
 use crate::postgres::keep::{Table, doomed};
 use crate::postgres::outcome::merge;
 use crate::postgres::scope::{emptied, resolve, targets};
-use crate::postgres::script::{Division, Script, Step};
+use crate::postgres::script::{Division, Script, Step, Way};
 use crate::postgres::terms::Terms;
 use crate::postgres::trouble::PostgresError;
 use crate::sql::quoted;
@@ -75,6 +75,7 @@ fn look(
             what: name,
             why,
         })?;
+        let script = script.under(terms);
         if !script.is_whole() {
             look.forecast.caveats.push(format!(
                 "{} does not run in one transaction: when it is cut off, what was done stays, \
@@ -89,7 +90,8 @@ fn look(
     look.forecast.takes_ms += look.bytes / COPIED_BYTES_PER_MS;
     if look.bytes > terms.copy_bytes_max {
         look.forecast.caveats.push(format!(
-            "{} bytes would be copied aside and {} are allowed: it would be refused",
+            "{} bytes would be copied aside and {} are allowed: it would be refused; with --mode \
+             hide or auto what is dropped is not copied",
             look.bytes, terms.copy_bytes_max
         ));
     }
@@ -104,6 +106,12 @@ impl Look {
         step: &Step,
     ) -> Result<(), PostgresError> {
         self.forecast.takes_ms += STATEMENT_MS;
+        if step.way == Way::Defer {
+            let (line, text) = (step.parsed.line, step.shown());
+            let waits = format!("{script}, line {line}: waits for `ripcord db finish`: {text}");
+            self.forecast.caveats.push(waits);
+            return Ok(());
+        }
         let keeps = step.reason().is_none();
         if step.is_opaque() {
             self.forecast.caveats.push(format!(
@@ -120,12 +128,55 @@ impl Look {
             {
                 self.changed.insert(table.key());
             }
+            if self.hides(connection, does, &step.way)? {
+                continue;
+            }
             for counted in self.lost(connection, does, step)? {
                 let list = if keeps { &mut self.forecast.kept } else { &mut self.forecast.gone };
                 merge(list, Some(counted).filter(|counted| counted.count > 0));
             }
         }
         Ok(())
+    }
+
+    /// Whether what one thing drops is hidden; then that is in the forecast.
+    fn hides(
+        &mut self,
+        connection: &mut Connection,
+        does: &Statement,
+        way: &Way,
+    ) -> Result<bool, PostgresError> {
+        let bytes_max = match way {
+            Way::Hide { .. } => None,
+            Way::Auto { bytes_max } => Some(*bytes_max),
+            _ => return Ok(false),
+        };
+        if !matches!(does, Statement::DropTable { .. } | Statement::DropColumn { .. }) {
+            return Ok(false);
+        }
+        let (mut hidden, mut notes, mut bytes) = (Vec::new(), Vec::new(), 0_u64);
+        for (oid, columns) in doomed(connection, does)? {
+            let Some(table) = Table::read(connection, oid)? else { continue };
+            bytes = bytes.saturating_add(table.bytes);
+            let mut hide = |what| hidden.push(Counted { what, unit: Unit::Objects, count: 1 });
+            if columns.is_empty() {
+                hide(format!("table {}", table.short()));
+            }
+            for column in table.only(&columns) {
+                let what = format!("{}.{}", table.short(), column.name);
+                notes.push(format!(
+                    "the column {what} stays in its table under another name: SELECT *, INSERT \
+                     without a list of columns and COPY see it"
+                ));
+                hide(format!("column {what}"));
+            }
+        }
+        if hidden.is_empty() || bytes_max.is_some_and(|max| bytes <= max) {
+            return Ok(false);
+        }
+        merge(&mut self.forecast.hidden, hidden);
+        self.forecast.caveats.extend(notes);
+        Ok(true)
     }
 
     /// What one thing that a statement does takes away.

@@ -232,6 +232,23 @@ fn empty(
     ahead: &mut Ahead,
 ) -> Result<(), PostgresError> {
     for piece in pieces.iter().filter(|piece| piece.purged_at.is_none()) {
+        if let KeptItem::Hidden { place, column: Some((before, meanwhile)), .. } = &piece.item {
+            let name = format!("{}.{before}", piece.relation);
+            let name = Name { kind: Kind::Column, name };
+            if target.objects.get(&name).is_some_and(|object| object.flag("not_null")) {
+                let sql = format!(
+                    "SELECT pg_catalog.count(*) FROM {place} WHERE {meanwhile} IS NULL"
+                );
+                let count = u64::try_from(connection.number(ABOUT, &sql)?).unwrap_or(0);
+                if count > 0 {
+                    let why = format!(
+                        "rows were written without it; it comes back and must not be empty: give \
+                         them values, it is called {meanwhile} meanwhile"
+                    );
+                    ahead.against.push(Conflict { what: name.to_string(), why, count });
+                }
+            }
+        }
         let KeptItem::Values { store, key, columns, lossy: false } = &piece.item else { continue };
         let Some(table) = side.table(piece) else { continue };
         let demanded = columns.iter().filter_map(|column| {
@@ -279,7 +296,7 @@ fn counted(piece: &Kept) -> Vec<Counted> {
             };
             columns.iter().map(|column| one(&column.name)).collect()
         }
-        KeptItem::Position { .. } | KeptItem::Hidden { .. } => Vec::new(),
+        KeptItem::Position { .. } | KeptItem::Hidden { .. } | KeptItem::Deferred { .. } => Vec::new(),
     }
 }
 

@@ -98,6 +98,6 @@ fn give_back(
             None
         }
         // What a script had done to rows was undone on the spot.
-        KeptItem::Changes { .. } | KeptItem::Hidden { .. } => None,
+        KeptItem::Changes { .. } | KeptItem::Hidden { .. } | KeptItem::Deferred { .. } => None,
     })
 }

@@ -2,7 +2,9 @@
 //! transactions that its tool would make of it. Pure; nothing is run here.
 
 use crate::formats::Transaction;
+use crate::postgres::terms::Terms;
 use crate::statement::{Note, Parsed, STACK_BYTES, Statement, TransactionWord, parse, split};
+use ripcord_core::schema::Mode;
 use std::ops::Range;
 
 /// A script that can be run.
@@ -23,6 +25,32 @@ pub(crate) struct Step {
     pub(crate) parsed: Parsed,
     /// The rows that follow COPY … FROM STDIN.
     pub(crate) rows: Option<String>,
+    /// What becomes of what it destroys.
+    pub(crate) way: Way,
+}
+
+/// What becomes of what a statement destroys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It is copied aside, then the statement runs as written.
+    Copy,
+    /// It is hidden. `asked` when its author says so of just this statement.
+    Hide {
+        /// Whether nothing else will do.
+        asked: bool,
+    },
+    /// It is copied aside up to this size, and hidden above.
+    Auto {
+        /// In bytes, of the tables that it is in.
+        bytes_max: u64,
+    },
+    /// The statement waits.
+    Defer,
+    /// It is destroyed.
+    Destroy {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Statements that become true together.
@@ -76,11 +104,25 @@ impl Script {
             }
             let at = steps.len();
             if reader.take(&parsed, at).map_err(|why| format!("line {}: {why}", parsed.line))? {
-                steps.push(Step { parsed, rows: None });
+                let way = noted(&parsed);
+                steps.push(Step { parsed, rows: None, way });
             }
         }
         let segments = reader.end(steps.len())?;
         Ok(Script { name: name.to_owned(), steps, segments })
+    }
+
+    /// The same under the terms of a run: what no annotation says of a statement, they say.
+    pub(crate) fn under(mut self, terms: &Terms) -> Script {
+        for step in &mut self.steps {
+            let says = |(_, note): &(u32, Note)| {
+                matches!(note, Note::Keep | Note::Hide | Note::Defer | Note::Destroy { .. })
+            };
+            if !step.parsed.notes.iter().any(says) {
+                step.way = step.usual(terms);
+            }
+        }
+        self
     }
 
     /// Whether nothing of it can stay when another part fails.
@@ -97,10 +139,46 @@ impl Script {
 impl Step {
     /// What its author wants destroyed, and why.
     pub(crate) fn reason(&self) -> Option<&str> {
-        self.parsed.notes.iter().find_map(|(_, note)| match note {
-            Note::Destroy { reason } => Some(reason.as_str()),
+        match &self.way {
+            Way::Destroy { reason } => Some(reason.as_str()),
             _ => None,
-        })
+        }
+    }
+
+    /// What the terms make of it.
+    fn usual(&self, terms: &Terms) -> Way {
+        match (terms.mode, terms.hide_above_bytes) {
+            (Mode::Drop, Some(bytes_max)) if self.drops_only() => Way::Auto { bytes_max },
+            (Mode::Hide, _) if self.drops_only() => Way::Hide { asked: false },
+            (Mode::Defer, _) if self.removes_only() => Way::Defer,
+            (Mode::Destroy, _) => Way::Destroy { reason: terms.reason.clone() },
+            _ => Way::Copy,
+        }
+    }
+
+    /// Whether all it does is to drop tables and columns, which is what can be hidden.
+    pub(crate) fn drops_only(&self) -> bool {
+        use Statement as S;
+        let drops = |does: &S| matches!(does, S::DropTable { .. } | S::DropColumn { .. });
+        !self.parsed.does.is_empty() && self.parsed.does.iter().all(drops)
+    }
+
+    /// Whether all it does is to remove things that old code may still use.
+    fn removes_only(&self) -> bool {
+        use Statement as S;
+        let removes = |does: &S| {
+            matches!(
+                does,
+                S::DropTable { .. }
+                    | S::DropColumn { .. }
+                    | S::DropSchema { .. }
+                    | S::DropType { .. }
+                    | S::DropSequence { .. }
+                    | S::DropMaterializedView { .. }
+                    | S::DropDefinition { .. }
+            )
+        };
+        !self.parsed.does.is_empty() && self.parsed.does.iter().all(removes)
     }
 
     /// Whether it writes rows, as far as can be seen; TRUNCATE is none of these.
@@ -162,6 +240,17 @@ impl Step {
         let shown: String = line.chars().take(SHOWN_MAX).collect();
         if shown.len() < line.len() { format!("{shown}…") } else { shown }
     }
+}
+
+/// What its author wants to become of what a statement destroys.
+fn noted(parsed: &Parsed) -> Way {
+    let way = |(_, note): &(u32, Note)| match note {
+        Note::Destroy { reason } => Some(Way::Destroy { reason: reason.clone() }),
+        Note::Hide => Some(Way::Hide { asked: true }),
+        Note::Defer => Some(Way::Defer),
+        Note::Keep | Note::Ignore { .. } | Note::Wrong { .. } => None,
+    };
+    parsed.notes.iter().find_map(way).unwrap_or(Way::Copy)
 }
 
 /// How much of a statement is shown.

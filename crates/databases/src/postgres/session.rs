@@ -16,6 +16,7 @@ pub struct Session {
     limits: Limits,
     history: String,
     fence: i64,
+    restored: Option<String>,
     guard: Connection,
     work: Connection,
 }
@@ -43,9 +44,14 @@ impl Session {
     /// [`Limits::turn`], or the user may not make a schema.
     pub fn open(address: &str, history: &str, limits: &Limits) -> Result<Session, PostgresError> {
         let mut guard = guard(address, limits, None)?;
+        let replica = guard.value("role", "SELECT pg_catalog.pg_is_in_recovery()::text")?;
+        if replica.as_deref() == Some("true") {
+            return Err(PostgresError::Replica { place: guard.place().to_owned() });
+        }
         let incarnation =
             guard.value("incarnation", "SELECT pg_catalog.gen_random_uuid()::text")?;
         own::ensure(&mut guard, &incarnation.unwrap_or_default())?;
+        let restored = own::recognise(&mut guard)?;
         // Nobody but orphans can be at work now.
         end_others(&mut guard)?;
         let bump = "UPDATE ripcord.database SET fence = fence + 1 RETURNING fence";
@@ -56,6 +62,7 @@ impl Session {
             limits: *limits,
             history: history.to_owned(),
             fence,
+            restored,
             guard,
             work,
         })
@@ -74,6 +81,12 @@ impl Session {
     /// The history table that tells this folder apart from others.
     pub fn history(&self) -> &str {
         &self.history
+    }
+
+    /// What became of the database since Ripcord was there last, if it is not the same any more:
+    /// it was restored or copied, or another server took over.
+    pub fn restored(&self) -> Option<&str> {
+        self.restored.as_deref()
     }
 
     /// What nobody who was here before has.

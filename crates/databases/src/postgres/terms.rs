@@ -6,8 +6,12 @@ use ripcord_core::schema::{Mode, SchemaForecast};
 /// What a run may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// What becomes of what a script destroys.
+    /// What becomes of what a script destroys, where an annotation does not say otherwise.
     pub mode: Mode,
+    /// With the mode `drop`, tables above this size and columns of them are hidden instead.
+    pub hide_above_bytes: Option<u64>,
+    /// With the mode `destroy`, why.
+    pub reason: String,
     /// How long one statement waits for a lock. Users queue behind it for as long.
     pub lock_timeout_ms: u64,
     /// How long one statement may run, the copying before it included. Nought is without end.
@@ -29,6 +33,8 @@ impl Default for Terms {
     fn default() -> Terms {
         Terms {
             mode: Mode::Drop,
+            hide_above_bytes: None,
+            reason: String::new(),
             lock_timeout_ms: 2_000,
             statement_budget_ms: 0,
             attempts_max: 10,

@@ -13,11 +13,27 @@ pub enum PostgresError {
         /// What is wrong with it.
         why: String,
     },
-    /// The address asks for an encrypted connection.
-    #[error(
-        "{place} is to be reached by TLS, which is not supported; use a unix socket, a loopback address or a tunnel, with sslmode=disable"
-    )]
+    /// The connection cannot be encrypted as the address asks.
+    #[error("{place} is to be reached by TLS, which cannot be: {why}")]
     Tls {
+        /// Host and database.
+        place: String,
+        /// What is missing.
+        why: String,
+    },
+    /// A pooler gives each transaction another session.
+    #[error(
+        "{place} is behind a pooler that gives each transaction another session (PgBouncer with pool_mode = transaction or statement); go to the server itself, or to a pool with pool_mode = session"
+    )]
+    Pooled {
+        /// Host and database.
+        place: String,
+    },
+    /// It only reads.
+    #[error(
+        "{place} is a replica, which only reads: `plan`, `status` and `review` work there; go to the primary for this"
+    )]
+    Replica {
         /// Host and database.
         place: String,
     },
@@ -227,5 +243,62 @@ impl PostgresError {
     /// Whether others were in the way, so that the same may succeed a moment later.
     pub(crate) fn is_contention(&self) -> bool {
         ["55P03", "40P01", "40001"].contains(&self.code())
+    }
+}
+
+impl PostgresError {
+    /// What the role lacks, as the statement that gives it.
+    pub fn grant(&self) -> Option<String> {
+        match self {
+            PostgresError::Query { why, code, .. } | PostgresError::Statement { why, code, .. }
+                if code == "42501" =>
+            {
+                grant(why)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads the server's refusal.
+fn grant(why: &str) -> Option<String> {
+    let why = why.split(" (SQLSTATE").next().unwrap_or(why);
+    if let Some(rest) = why.strip_prefix("permission denied for ") {
+        let (kind, name) = rest.split_once(' ')?;
+        return Some(match kind {
+            "schema" if name == "ripcord" => "GRANT USAGE ON SCHEMA ripcord TO …; GRANT SELECT ON \
+                                              ALL TABLES IN SCHEMA ripcord TO …"
+                .to_owned(),
+            "schema" => format!("GRANT USAGE, CREATE ON SCHEMA {name} TO …"),
+            "database" => format!("GRANT CREATE ON DATABASE {name} TO …"),
+            "table" | "view" => format!("GRANT SELECT ON {name} TO …"),
+            "sequence" => format!("GRANT SELECT, USAGE ON SEQUENCE {name} TO …"),
+            "function" => format!("GRANT EXECUTE ON FUNCTION {name} TO …"),
+            _ => return None,
+        });
+    }
+    let (kind, name) = why.strip_prefix("must be owner of ")?.split_once(' ')?;
+    Some(format!("GRANT the role that owns the {kind} {name} TO …, or go on as that role"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grant;
+
+    #[test]
+    fn what_is_lacking_is_named() {
+        let check = |why: &str, expected: Option<&str>| {
+            assert_eq!(grant(why).as_deref(), expected, "{why}");
+        };
+        check(
+            "permission denied for database shop (SQLSTATE 42501)",
+            Some("GRANT CREATE ON DATABASE shop TO …"),
+        );
+        check("permission denied for table t (SQLSTATE 42501)", Some("GRANT SELECT ON t TO …"));
+        check(
+            "must be owner of table t (SQLSTATE 42501)",
+            Some("GRANT the role that owns the table t TO …, or go on as that role"),
+        );
+        check("permission denied to create role", None);
     }
 }

@@ -22,7 +22,7 @@ use crate::postgres::session::Session;
 use crate::postgres::snapshot::{Identities, Scope, snapshot_here};
 use crate::postgres::terms::Terms;
 use crate::postgres::trouble::PostgresError;
-use ripcord_core::schema::{Direction, Mode};
+use ripcord_core::schema::Direction;
 use std::time::Instant;
 
 /// Runs a migration forward. One that is in force already is left alone, and one that was cut off
@@ -40,16 +40,9 @@ pub fn up(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, PostgresError> {
     let began = Instant::now();
-    if terms.mode != Mode::Drop {
-        return Err(PostgresError::Refused {
-            place: session.place().to_owned(),
-            what: migration.up.path.display().to_string(),
-            why: "only the mode `drop` is known here".to_owned(),
-        });
-    }
     session.revive()?;
     let run = Run::of(history.key(), migration);
-    let script = read(session, migration, Division::default())?;
+    let script = read(session, migration, terms, Division::default())?;
     history.ensure(session.guard())?;
     let before = Applied::of(session.guard(), &run.history)?;
     let before = before.into_iter().rfind(|one| one.run.version == run.version);
@@ -74,7 +67,7 @@ pub fn up(
     let ascent = Ascent { migration, history, terms, began, run, resumed };
     let mut outcome = match ascent.run(session, &script, progress) {
         Err(error) if is_label(&error) && script.is_whole() && script.adds_labels() => {
-            let script = read(session, migration, Division { labels_apart: true })?;
+            let script = read(session, migration, terms, Division { labels_apart: true })?;
             ascent.run(session, &script, progress)?
         }
         done => done?,
@@ -302,11 +295,12 @@ fn afresh(work: &mut Connection) -> Result<(), PostgresError> {
 fn read(
     session: &Session,
     migration: &Migration,
+    terms: &Terms,
     division: Division,
 ) -> Result<Script, PostgresError> {
     let name = migration.up.path.display().to_string();
     let script = Script::read(&name, &migration.up.text, migration.up.transaction, division);
-    script.map_err(|why| PostgresError::Refused {
+    script.map(|script| script.under(terms)).map_err(|why| PostgresError::Refused {
         place: session.place().to_owned(),
         what: name,
         why,
@@ -339,6 +333,7 @@ fn is_label(error: &PostgresError) -> bool {
 
 fn add(outcome: &mut Outcome, acted: Acted) {
     merge(&mut outcome.kept, acted.kept);
+    merge(&mut outcome.hidden, acted.hidden);
     merge(&mut outcome.gone, acted.gone);
     outcome.notes.extend(acted.notes);
 }

@@ -9,6 +9,7 @@ use crate::review::report::{Finding, ReviewedScript, ReviewedStatement, Silence}
 use crate::review::rules::problems::{ANNOTATION, DOWN_LOSES, FileRule, TOPIC};
 use crate::review::rules::{At, Level, RULES, Topic};
 use crate::statement::{Migrating, Note, Parsed, Statement, TransactionWord, split};
+use ripcord_core::schema::Mode;
 
 /// What was found in a script.
 pub(super) struct Reviewed {
@@ -52,7 +53,8 @@ impl<'a> Reviewer<'a> {
         });
         let first = (self.findings.len(), self.statements.len());
         for does in &parsed.does {
-            let axes = judge(does, known, reason.is_some());
+            let mut axes = judge(does, known, reason.is_some());
+            axes.mode = asked(parsed).or(axes.mode);
             let heavy = axes.blocks.as_ref().is_some_and(|block| {
                 matches!(block.lock, Lock::AccessExclusive | Lock::ShareRowExclusive)
             });
@@ -137,10 +139,17 @@ impl<'a> Reviewer<'a> {
                         wrong.push((*line, format!("«{rule}» has nothing to say here; remove it")));
                     }
                 }
-                Note::Destroy { .. } if parsed.does.is_empty() => {
+                Note::Destroy { .. } | Note::Keep | Note::Hide | Note::Defer
+                    if parsed.does.is_empty() =>
+                {
                     wrong.push((*line, "no statement follows".to_owned()));
                 }
-                Note::Destroy { .. } => {}
+                Note::Hide if !parsed.does.iter().all(is_hidden) => {
+                    let why = "only DROP TABLE and DROP COLUMN can be hidden, in a statement of \
+                               their own";
+                    wrong.push((*line, why.to_owned()));
+                }
+                Note::Destroy { .. } | Note::Keep | Note::Hide | Note::Defer => {}
             }
         }
         for (line, message) in wrong {
@@ -222,4 +231,19 @@ pub(super) fn silence(notes: &[(u32, Note)], rule: &str) -> Option<Silence> {
 /// All annotations of a script.
 pub(super) fn notes(text: &str) -> Vec<(u32, Note)> {
     split(text).into_iter().flat_map(|piece| piece.notes).collect()
+}
+
+/// Whether it is dropped as something that can be hidden.
+fn is_hidden(does: &Statement) -> bool {
+    matches!(does, Statement::DropTable { .. } | Statement::DropColumn { .. })
+}
+
+/// What its author wants to become of what a statement destroys.
+fn asked(parsed: &Parsed) -> Option<Mode> {
+    parsed.notes.iter().find_map(|(_, note)| match note {
+        Note::Keep => Some(Mode::Drop),
+        Note::Hide => Some(Mode::Hide),
+        Note::Defer => Some(Mode::Defer),
+        _ => None,
+    })
 }

@@ -1,5 +1,5 @@
-//! What authors tell Ripcord in comments: `-- ripcord: destroy REASON` and
-//! `-- ripcord: ignore RULE REASON`.
+//! What authors tell Ripcord in comments: `-- ripcord: destroy REASON`, `-- ripcord: keep`,
+//! `-- ripcord: hide`, `-- ripcord: defer` and `-- ripcord: ignore RULE REASON`.
 
 use serde::Serialize;
 
@@ -12,6 +12,12 @@ pub(crate) enum Note {
         /// Why.
         reason: String,
     },
+    /// What the next statement destroys is to be copied aside, whatever is usual.
+    Keep,
+    /// What the next statement drops is to be hidden.
+    Hide,
+    /// The next statement is to wait.
+    Defer,
     /// A rule is not to speak about the next statement.
     Ignore {
         /// Which rule.
@@ -38,6 +44,9 @@ impl Note {
                 wrong("«destroy» needs a reason: -- ripcord: destroy REASON")
             }
             "destroy" => Note::Destroy { reason: rest.to_owned() },
+            "keep" => Note::Keep,
+            "hide" => Note::Hide,
+            "defer" => Note::Defer,
             "ignore" => match rest.split_once(char::is_whitespace) {
                 Some((rule, reason)) => {
                     Note::Ignore { rule: rule.to_owned(), reason: reason.trim().to_owned() }
@@ -47,7 +56,8 @@ impl Note {
             _ => {
                 let shown: String = order.chars().take(40).collect();
                 wrong(&format!(
-                    "«{shown}» is no annotation; known are: destroy REASON, ignore RULE REASON"
+                    "«{shown}» is no annotation; known are: keep, hide, defer, destroy REASON, ignore \
+                     RULE REASON"
                 ))
             }
         })
@@ -77,6 +87,9 @@ mod tests {
             "-- ripcord: ignore drop-column nobody reads it",
             Some(Note::Ignore { rule: "drop-column".into(), reason: "nobody reads it".into() }),
         );
+        check("-- ripcord: keep", Some(Note::Keep));
+        check("-- ripcord: hide too large to copy", Some(Note::Hide));
+        check("--ripcord:defer", Some(Note::Defer));
         for text in ["-- ripcord: destroy", "-- ripcord: ignore drop-column", "-- ripcord: burn"] {
             assert!(matches!(Note::read(text), Some(Note::Wrong { .. })), "{text}");
         }

@@ -44,6 +44,7 @@ const COMMANDS: &[&[&str]] = &[
     &["db", "plan", "down"],
     &["db", "up"],
     &["db", "down"],
+    &["db", "finish"],
     &["db", "attach"],
     &["db", "detach"],
     &["db", "kept"],

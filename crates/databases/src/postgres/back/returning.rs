@@ -134,7 +134,7 @@ impl Back<'_> {
                 let name = side.sequence(&piece.relation);
                 set_position(connection, &name, *last_value, *is_called)?;
             }
-            KeptItem::Changes { .. } | KeptItem::Hidden { .. } => {}
+            KeptItem::Changes { .. } | KeptItem::Hidden { .. } | KeptItem::Deferred { .. } => {}
         }
         Ok(())
     }

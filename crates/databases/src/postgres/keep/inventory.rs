@@ -90,6 +90,14 @@ impl Inventory {
         lost
     }
 
+    /// The tables of this that the other has no longer, a partitioned one before its parts.
+    pub(crate) fn tables_missing(&self, now: &Inventory) -> Vec<u32> {
+        let gone = |(oid, relation): &(&u32, &Relation)| {
+            matches!(relation.kind.as_str(), "r" | "p") && !now.relations.contains_key(oid)
+        };
+        self.relations.iter().filter(gone).map(|(oid, _)| *oid).collect()
+    }
+
     /// Whether what happens to its columns happens to those of the table that it is a part of.
     fn with_root(&self, relation: &Relation, now: &Inventory) -> bool {
         let parent = relation.partition_of.filter(|parent| now.relations.contains_key(parent));

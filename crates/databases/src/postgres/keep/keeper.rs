@@ -33,7 +33,12 @@ impl Keeper {
         terms: &Terms,
     ) -> Result<Keeper, PostgresError> {
         let before = Kept::of(connection, applied, direction)?;
-        let next = before.iter().filter_map(|kept| number(kept.item.store()?)).max();
+        let name = |kept: &Kept| match &kept.item {
+            KeptItem::Hidden { column: Some((_, meanwhile)), .. } => number(meanwhile),
+            KeptItem::Hidden { place, column: None, .. } => number(place),
+            item => number(item.store()?),
+        };
+        let next = before.iter().filter_map(name).max();
         Ok(Keeper {
             applied,
             direction,
@@ -265,6 +270,18 @@ impl Keeper {
         let store = format!("ripcord.{way}_{}_{}", self.applied, self.next);
         self.next += 1;
         store
+    }
+
+    /// What something else is to be called while it is hidden.
+    pub(crate) fn hidden_name(&mut self, prefix: &str) -> String {
+        let name = format!("{prefix}{}_{}", self.applied, self.next);
+        self.next += 1;
+        name
+    }
+
+    /// Which way the run goes.
+    pub(crate) fn direction(&self) -> Direction {
+        self.direction
     }
 
     /// Refuses what is too large to be copied.

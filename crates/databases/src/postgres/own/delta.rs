@@ -133,6 +133,20 @@ impl Delta {
         delta
     }
 
+    /// What was renamed by the run, and then by something that belongs to it.
+    pub(crate) fn followed_by(&self, later: Vec<Renamed>) -> Vec<Renamed> {
+        let mut all = self.renamed.clone();
+        for one in later {
+            match all.iter_mut().find(|old| old.to == one.from) {
+                Some(old) => old.to = one.to,
+                None => all.push(one),
+            }
+        }
+        all.retain(|one| one.from != one.to);
+        all.sort_by(|one, other| one.from.cmp(&other.from));
+        all
+    }
+
     /// What differs between two schemas. A difference of position alone counts, too.
     pub(crate) fn between(before: &Catalogue, after: &Catalogue) -> Delta {
         let names: BTreeSet<&Name> = before.objects.keys().chain(after.objects.keys()).collect();

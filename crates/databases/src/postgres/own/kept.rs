@@ -85,7 +85,29 @@ pub(crate) enum KeptItem {
         place: String,
         /// The column, if it is one: its name before and meanwhile, quoted.
         column: Option<(String, String)>,
+        /// What else bears another name meanwhile.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        names: Vec<HiddenName>,
     },
+    /// A statement that waits to be run.
+    Deferred {
+        /// On which line of its script it stands.
+        line: u32,
+        /// The statement.
+        text: String,
+    },
+}
+
+/// Something that went aside with its table, under a name of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HiddenName {
+    /// `TABLE`, `INDEX` or `SEQUENCE`.
+    pub(crate) kind: String,
+    /// Its own name before, quoted.
+    pub(crate) before: String,
+    /// Its own name meanwhile.
+    pub(crate) meanwhile: String,
 }
 
 /// One column of a kept piece.
@@ -121,7 +143,7 @@ impl KeptItem {
             KeptItem::Rows { store, .. }
             | KeptItem::Values { store, .. }
             | KeptItem::Changes { store, .. } => Some(store),
-            KeptItem::Position { .. } | KeptItem::Hidden { .. } => None,
+            KeptItem::Position { .. } | KeptItem::Hidden { .. } | KeptItem::Deferred { .. } => None,
         }
     }
 
@@ -131,7 +153,7 @@ impl KeptItem {
             KeptItem::Rows { columns, .. }
             | KeptItem::Values { columns, .. }
             | KeptItem::Changes { columns, .. } => columns,
-            KeptItem::Position { .. } | KeptItem::Hidden { .. } => &[],
+            KeptItem::Position { .. } | KeptItem::Hidden { .. } | KeptItem::Deferred { .. } => &[],
         }
     }
 
@@ -142,8 +164,16 @@ impl KeptItem {
             KeptItem::Values { key, columns, .. } | KeptItem::Changes { key, columns, .. } => {
                 key.iter_mut().chain(columns).for_each(&mut each);
             }
-            KeptItem::Position { .. } | KeptItem::Hidden { .. } => {}
+            KeptItem::Position { .. } | KeptItem::Hidden { .. } | KeptItem::Deferred { .. } => {}
         }
+    }
+}
+
+impl KeptItem {
+    /// Whether the table it is from was without rows afterwards, so that nobody can have changed
+    /// what it had before.
+    pub(crate) fn is_whole_table(&self) -> bool {
+        matches!(self, KeptItem::Rows { .. } | KeptItem::Hidden { column: None, .. })
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod applied;
 mod delta;
+mod incarnation;
 mod kept;
 mod marker;
 
 pub(crate) use applied::{Applied, Intent, Run, State};
 pub(crate) use delta::{Delta, Differing, Drift, Renamed, RenamedLabel};
-pub(crate) use kept::{AS_AFTER, Kept, KeptColumn, KeptItem};
+pub(crate) use incarnation::recognise;
+pub(crate) use kept::{AS_AFTER, HiddenName, Kept, KeptColumn, KeptItem};
 pub(crate) use marker::{forbid, mark};
 
 use crate::postgres::connection::Connection;

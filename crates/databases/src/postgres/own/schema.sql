@@ -9,6 +9,7 @@ CREATE TABLE ripcord.database (
     format integer NOT NULL,
     incarnation text NOT NULL,
     fence bigint NOT NULL DEFAULT 0,
+    identity text,
     made_at timestamptz NOT NULL DEFAULT now()
 );
 

@@ -46,10 +46,37 @@ pub(crate) fn cluster() -> &'static Cluster {
 impl Cluster {
     /// A cluster that only one test uses, and may crash.
     pub(crate) fn own() -> Cluster {
-        let started = (0..STARTS_MAX).find_map(|_| Cluster::start());
+        Cluster::set("")
+    }
+
+    /// The same, with settings: `-c name=value`.
+    pub(crate) fn set(settings: &str) -> Cluster {
+        let started = (0..STARTS_MAX).find_map(|_| Cluster::start(INITDB, settings));
         started.expect("PostgreSQL starts within a minute")
     }
+
+    /// A replica of one that was made with `REPLICATING`.
+    pub(crate) fn replica(&self) -> Cluster {
+        let copy = format!(
+            "pg_basebackup -D data -R -X stream -c fast --no-sync -h {} -p {} -U postgres",
+            self.folder.display(),
+            self.port
+        );
+        let started = (0..STARTS_MAX).find_map(|_| Cluster::start(&copy, REPLICATING));
+        started.expect("a replica starts within a minute")
+    }
+
+    /// Its folder, in which its user may write.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
 }
+
+/// How a cluster is made.
+const INITDB: &str = "initdb -D data -U postgres -A trust --no-sync -E UTF8 --locale=C.UTF-8";
+
+/// Settings of a cluster that has replicas.
+pub(crate) const REPLICATING: &str = "-c wal_level=replica -c max_wal_senders=4 -c hot_standby=on";
 
 /// A fresh database.
 pub(crate) fn database() -> Database {
@@ -72,7 +99,7 @@ pub(crate) fn copy(template: &str) -> Database {
 }
 
 impl Cluster {
-    fn start() -> Option<Cluster> {
+    fn start(made: &str, settings: &str) -> Option<Cluster> {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("ripcord-pg-").tempdir().unwrap().keep();
         let user = other_user();
@@ -84,11 +111,11 @@ impl Cluster {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let script = format!(
             "trap '' INT TERM HUP; cd {folder} || exit 1; umask 077
-             {programs}/initdb -D data -U postgres -A trust --no-sync -E UTF8 --locale=C.UTF-8 >log 2>&1 &&
+             {programs}/{made} >log 2>&1 &&
              {programs}/postgres -D data -k {folder} -p {port} -c listen_addresses=127.0.0.1 \
                -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off \
                -c max_connections=100 -c shared_buffers=64MB -c wal_level=minimal -c max_wal_senders=0 \
-               -c jit=off >>log 2>&1 & server=$!
+               -c jit=off {settings} >>log 2>&1 & server=$!
              read -r _; kill -QUIT $server 2>/dev/null; wait $server; rm -rf {folder}",
             folder = folder.display(),
             programs = programs.display(),
@@ -111,7 +138,8 @@ impl Cluster {
         while Instant::now() < deadline {
             if let Ok(mut client) = Client::connect(&self.url("postgres"), NoTls) {
                 for role in ROLES {
-                    client.batch_execute(&format!("CREATE ROLE {role} LOGIN")).unwrap();
+                    // A replica has them from its primary.
+                    drop(client.batch_execute(&format!("CREATE ROLE {role} LOGIN")));
                 }
                 return true;
             }
@@ -231,7 +259,7 @@ fn has_server(folder: &Path) -> bool {
 }
 
 /// The server refuses to run as root; then it runs as somebody else.
-fn other_user() -> Option<&'static str> {
+pub(crate) fn other_user() -> Option<&'static str> {
     let id = Command::new("id").arg("-u").output().unwrap();
     let root = String::from_utf8_lossy(&id.stdout).trim() == "0";
     let exists = |user: &&&str| {

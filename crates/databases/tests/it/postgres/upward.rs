@@ -56,6 +56,7 @@ pub(crate) fn climb_in(
     for migration in &set.migrations {
         let one = up(session, migration, &mut history, terms, progress)?;
         all.kept.extend(one.kept);
+        all.hidden.extend(one.hidden);
         all.gone.extend(one.gone);
         all.notes.extend(one.notes);
     }

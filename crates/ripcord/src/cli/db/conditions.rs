@@ -43,13 +43,57 @@ struct Stand {
     count: u64,
 }
 
+/// What becomes of what a migration destroys.
+#[derive(Debug, clap::Args)]
+pub(super) struct Modes {
+    /// What becomes of what a migration destroys, where an annotation does not say otherwise
+    #[arg(long, value_enum, default_value_t = Wanted::Drop)]
+    mode: Wanted,
+    /// With --mode auto, what is larger than this is hidden and not copied, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1_024)]
+    hide_above: u64,
+    /// With --mode destroy, why; it is recorded
+    #[arg(long, value_name = "TEXT", required_if_eq("mode", "destroy"))]
+    why: Option<String>,
+}
+
+/// The modes by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Wanted {
+    /// It is copied aside, then the statement runs as written
+    Drop,
+    /// Dropped tables and columns are renamed and moved aside, in constant time
+    Hide,
+    /// As drop, but what is larger than --hide-above is hidden
+    Auto,
+    /// What removes something waits until `ripcord db finish`
+    Defer,
+    /// It is destroyed, and nothing is kept
+    Destroy,
+}
+
+impl Modes {
+    /// The terms of a run in this mode.
+    pub(super) fn terms(&self, conditions: &Conditions) -> Result<Terms, Failure> {
+        let mode = match self.mode {
+            Wanted::Drop | Wanted::Auto => Mode::Drop,
+            Wanted::Hide => Mode::Hide,
+            Wanted::Defer => Mode::Defer,
+            Wanted::Destroy => Mode::Destroy,
+        };
+        let above = self.hide_above.saturating_mul(1 << 20);
+        let hide_above_bytes = (self.mode == Wanted::Auto).then_some(above);
+        let reason = self.why.clone().unwrap_or_default();
+        Ok(Terms { mode, hide_above_bytes, reason, ..conditions.terms()? })
+    }
+}
+
 impl Conditions {
     /// The terms of a run.
     pub(super) fn terms(&self) -> Result<Terms, Failure> {
         let accepted = self.accept.as_deref().map(read).transpose()?;
         let conflicts = |plan: &Accepted| plan.conflicts.iter().map(|one| one.count).sum();
         Ok(Terms {
-            mode: Mode::Drop,
             lock_timeout_ms: self.lock_timeout,
             statement_budget_ms: self.statement_budget,
             attempts_max: self.attempts,

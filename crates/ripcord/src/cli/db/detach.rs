@@ -40,9 +40,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
             [] => String::new(),
             some => format!(", and hidden: {}", some.join(", ")),
         };
-        let what = format!("{} kept rows ({}){hidden}", found.rows, size(found.bytes));
-        return Err(Failure::new(Code::StillNeeded, format!("{what}; nothing was removed"))
-            .hint("`ripcord db kept list` shows them; --discard-kept destroys them"));
+        let waiting = match found.waiting.as_slice() {
+            [] => String::new(),
+            some => format!(", and put off: {}", some.join("; ")),
+        };
+        let what = format!("{} kept rows ({}){hidden}{waiting}", found.rows, size(found.bytes));
+        return Err(Failure::new(Code::StillNeeded, format!("{what}; nothing was removed")).hint(
+            "`ripcord db kept list` shows them; `ripcord db down` brings hidden things back, \
+                 `ripcord db finish` runs what was put off; --discard-kept destroys what is kept",
+        ));
     }
     detach(&mut session).map_err(|error| failure(&error))?;
     if context.json {

@@ -6,6 +6,7 @@ mod crash;
 mod detach;
 mod diff;
 mod down;
+mod finish;
 mod folder;
 mod kept;
 mod place;
@@ -39,6 +40,7 @@ enum Verb {
     Plan(plan::Args),
     Up(up::Args),
     Down(down::Args),
+    Finish(finish::Args),
     Attach(attach::Args),
     Kept(kept::Args),
     Detach(detach::Args),
@@ -54,6 +56,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         Verb::Plan(args) => plan::run(&args, context),
         Verb::Up(args) => up::run(&args, context),
         Verb::Down(args) => down::run(&args, context),
+        Verb::Finish(args) => finish::run(&args, context),
         Verb::Attach(args) => attach::run(&args, context),
         Verb::Kept(args) => kept::run(&args, context),
         Verb::Detach(args) => detach::run(&args, context),

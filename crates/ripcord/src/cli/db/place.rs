@@ -3,6 +3,7 @@
 use crate::cli::db::folder;
 use crate::cli::db::trouble::failure;
 use crate::failure::{Code, Failure};
+use crate::terminal;
 use ripcord_databases::formats::{Format, MigrationSet, ProblemKind};
 use ripcord_databases::postgres::{Connection, History, Limits, Session};
 use std::path::PathBuf;
@@ -63,7 +64,12 @@ impl Place {
     /// The right to change the database, for as long as this lives.
     pub(super) fn session(&self, history: &History) -> Result<Session, Failure> {
         let limits = Limits { turn: Duration::from_secs(self.wait), ..Limits::default() };
-        Session::open(&self.address.url, history.key(), &limits).map_err(|error| failure(&error))
+        let session = Session::open(&self.address.url, history.key(), &limits)
+            .map_err(|error| failure(&error))?;
+        if let Some(what) = session.restored() {
+            terminal::say(what);
+        }
+        Ok(session)
     }
 
     /// Reads the folder. What its own tool would refuse is refused here, too.

@@ -1,6 +1,6 @@
 //! `ripcord db plan`.
 
-use super::conditions::Conditions;
+use super::conditions::{Conditions, Modes};
 use super::down::{back, takings};
 use super::place::Place;
 use super::trouble::{failure, hindrance};
@@ -46,6 +46,8 @@ struct Up {
     to: Option<String>,
     #[command(flatten)]
     passing: Passes,
+    #[command(flatten)]
+    modes: Modes,
     #[command(flatten)]
     conditions: Conditions,
 }
@@ -106,7 +108,7 @@ fn up(args: &Up) -> Result<Document, Failure> {
         .map_err(|error| hindrance(&error))?;
     let chosen: Vec<Migration> =
         chosen.iter().filter_map(|index| set.migrations.get(*index)).cloned().collect();
-    let terms = args.conditions.terms()?;
+    let terms = args.modes.terms(&args.conditions)?;
     let forecast =
         preview_up(&mut place.connection, &chosen, &terms).map_err(|error| failure(&error))?;
     let line = |one: &Migration| Line {

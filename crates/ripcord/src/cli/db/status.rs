@@ -6,7 +6,7 @@ use crate::cli::context::Context;
 use crate::failure::{Code, Failure};
 use crate::terminal;
 use anstyle::{AnsiColor, Style};
-use ripcord_databases::postgres::{Stand, Standing};
+use ripcord_databases::postgres::{Stand, Standing, Waiting, hidden, waiting};
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -34,6 +34,10 @@ struct Document<'a> {
     history: &'a str,
     history_exists: bool,
     migrations: &'a [Standing],
+    /// Statements that were put off.
+    waiting: &'a [Waiting],
+    /// Tables and columns that are out of sight.
+    hidden: &'a [String],
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
@@ -42,6 +46,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
         .history
         .standing(&place.set, &mut place.connection)
         .map_err(|error| failure(&error))?;
+    let waits =
+        waiting(&mut place.connection, place.history.key()).map_err(|error| failure(&error))?;
+    let out_of_sight = hidden(&mut place.connection).map_err(|error| failure(&error))?;
     if context.json {
         let document = Document {
             version: 1,
@@ -49,12 +56,21 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
             history: place.history.key(),
             history_exists: place.history.is_there(),
             migrations: &all,
+            waiting: &waits,
+            hidden: &out_of_sight,
         };
         let json = serde_json::to_string_pretty(&document)
             .map_err(|error| Failure::new(Code::Bug, format!("the answer is no JSON: {error}")))?;
         terminal::print(&json);
     } else {
         terminal::print(&table(&all));
+        for Waiting { version, line, text, .. } in &waits {
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            terminal::print(&format!("{version}, line {line}, waits for `finish`: {text}"));
+        }
+        for what in &out_of_sight {
+            terminal::print(&format!("hidden: {what}"));
+        }
         let exists = if place.history.is_there() { "" } else { " (not there yet)" };
         let (tool, key) = (place.set.format.name(), place.history.key());
         terminal::say(&format!("{tool}, history in {key}{exists}"));

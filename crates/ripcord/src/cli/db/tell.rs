@@ -23,6 +23,7 @@ pub(super) fn progress(progress: &Progress) {
         }
         Progress::Statement { line, text } => terminal::say(&format!("  · line {line}: {text}")),
         Progress::Kept(one) => terminal::say(&format!("  · kept {one}")),
+        Progress::Hidden(one) => terminal::say(&format!("  · hidden {one}")),
         Progress::Gone(one) => terminal::say(&format!("  · gone for good: {one}")),
         Progress::Repaired(what) => terminal::say(&format!("  · put right: {what}")),
     }
@@ -52,7 +53,8 @@ pub(super) fn outcome(subject: &Subject<'_>, outcome: &Outcome, context: &Contex
         return;
     }
     let (green, yellow) = (terminal::colour(AnsiColor::Green), terminal::colour(AnsiColor::Yellow));
-    let (sign, style) = if subject.event == "ran" { ("✓", green) } else { ("↶", yellow) };
+    let (sign, style) =
+        if subject.event != "taken_back" { ("✓", green) } else { ("↶", yellow) };
     let Subject { version, name, .. } = subject;
     let title = if version == name { (*name).to_owned() } else { format!("{version} {name}") };
     terminal::print(&format!("{style}{sign}{style:#} {title} ({} ms)", outcome.took_ms));

@@ -5,17 +5,23 @@ use ripcord_databases::MigrationError;
 use ripcord_databases::postgres::{Hindrance, PostgresError};
 
 pub(super) fn failure(error: &PostgresError) -> Failure {
-    Failure::new(code(error), error.to_string())
+    let failure = Failure::new(code(error), error.to_string());
+    match error.grant() {
+        Some(grant) => failure.hint(format!("the role of the address lacks: {grant}")),
+        None => failure,
+    }
 }
 
 fn code(error: &PostgresError) -> Code {
     match error {
         PostgresError::Address { .. }
         | PostgresError::Tls { .. }
+        | PostgresError::Pooled { .. }
         | PostgresError::TooOld { .. }
         | PostgresError::NoSchema { .. }
         | PostgresError::HistoryName { .. }
         | PostgresError::Newer { .. } => Code::Usage,
+        PostgresError::Query { code, .. } if code == "42501" => Code::MigrationRefused,
         PostgresError::Unreachable { .. }
         | PostgresError::Query { .. }
         | PostgresError::Restless { .. }
@@ -27,7 +33,9 @@ fn code(error: &PostgresError) -> Code {
         | PostgresError::Superseded { .. }
         | PostgresError::Forbidden { .. } => Code::OperationRunning,
         PostgresError::Contended { .. } => Code::DatabaseBusy,
-        PostgresError::Refused { .. } | PostgresError::Statement { .. } => Code::MigrationRefused,
+        PostgresError::Refused { .. }
+        | PostgresError::Replica { .. }
+        | PostgresError::Statement { .. } => Code::MigrationRefused,
         PostgresError::Answer { .. } => Code::Bug,
     }
 }

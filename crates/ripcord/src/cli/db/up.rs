@@ -1,6 +1,6 @@
 //! `ripcord db up`.
 
-use super::conditions::{Conditions, spend};
+use super::conditions::{Conditions, Modes, spend};
 use super::crash::Plug;
 use super::place::{Opened, Place};
 use super::tell::{self, Subject};
@@ -14,8 +14,9 @@ use std::process::ExitCode;
 /// Run the migrations that are yet to run, so that they can be taken back without loss
 ///
 /// Each runs in one transaction together with the row that the folder's own tool would write, so
-/// that the tool goes on working. What a migration destroys is copied aside first. Run it again
-/// after whatever went wrong: it goes on where it stopped.
+/// that the tool goes on working. What a migration destroys is copied aside first, unless --mode or
+/// an annotation before a statement says otherwise (`-- ripcord: hide`, `defer`, `destroy REASON`).
+/// Run it again after whatever went wrong: it goes on where it stopped.
 ///
 /// With --json each line of the output is an object.
 ///
@@ -30,6 +31,8 @@ pub(crate) struct Args {
     to: Option<String>,
     #[command(flatten)]
     passing: Passes,
+    #[command(flatten)]
+    modes: Modes,
     #[command(flatten)]
     conditions: Conditions,
 }
@@ -72,7 +75,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
     drop(connection);
     let chosen = to_run(set.format, &standings, args.to.as_deref(), args.passing.passing())
         .map_err(|error| hindrance(&error))?;
-    let mut terms = args.conditions.terms()?;
+    let mut terms = args.modes.terms(&args.conditions)?;
     let mut count = 0;
     for index in chosen {
         let Some(migration) = set.migrations.get(index) else { continue };

@@ -55,7 +55,9 @@ fn of_the_address() {
     world.write("1_a.up.sql", "CREATE TABLE a (id integer);");
     for (url, code, expected) in [
         ("postgresql://u:swordfish@127.0.0.1:1/shop", 6, "RC0412"),
-        ("postgresql://u:swordfish@127.0.0.1:1/shop?sslmode=require", 2, "TLS"),
+        ("postgresql://u:swordfish@127.0.0.1:1/shop?sslmode=require", 6, "RC0412"),
+        ("postgresql://u:swordfish@127.0.0.1:1/shop?sslmode=maybe", 2, "verify-full"),
+        ("postgresql://u:swordfish@h/d?sslmode=verify-ca&sslrootcert=/none", 2, "by TLS"),
         ("swordfish", 2, "not the address of a database"),
     ] {
         for verb in [vec!["status"], vec!["up"], vec!["down"], vec!["attach"]] {

@@ -6,5 +6,6 @@ mod bad_input;
 mod belongings;
 mod forecasts;
 mod kills;
+mod modes;
 mod tools;
 mod world;
