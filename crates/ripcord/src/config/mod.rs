@@ -28,8 +28,9 @@ mod tests;
 
 pub(crate) use caret::caret;
 pub(crate) use file::Config;
-pub(crate) use placeholder::{Places, fill};
+pub(crate) use document::Engine;
+pub(crate) use placeholder::{Places, fill, uses};
 pub(crate) use policy::judge_policy;
-pub(crate) use settings::{EnvironmentSettings, FlagsServer};
+pub(crate) use settings::{DatabasePlace, EnvironmentSettings, FlagsServer};
 pub(crate) use text::Command;
 pub(crate) use variable::Variable;

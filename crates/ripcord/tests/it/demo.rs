@@ -8,8 +8,18 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn everything_that_the_demo_promises_holds() {
+    promises_hold(&["demo", "--json"]);
+}
+
+/// The same on a private cluster of the system's own server, which is gone afterwards.
+#[test]
+fn everything_holds_on_postgresql() {
+    promises_hold(&["demo", "--postgres", "--json"]);
+}
+
+fn promises_hold(arguments: &[&str]) {
     let began = Instant::now();
-    let output = Command::new(RIPCORD).args(["demo", "--json"]).output().unwrap();
+    let output = Command::new(RIPCORD).args(arguments).output().unwrap();
     let (stdout, stderr) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}\n{stderr}");

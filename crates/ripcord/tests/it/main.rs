@@ -24,6 +24,7 @@ mod journeys;
 mod judge;
 mod kills;
 mod many;
+mod over_postgres;
 mod pruning;
 mod rolling;
 mod scenarios;

@@ -9,6 +9,7 @@ mod objects;
 mod property;
 mod proxy;
 mod random;
+mod release;
 mod round_trip;
 mod up_faults;
 mod up_keeping;
