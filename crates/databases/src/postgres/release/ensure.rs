@@ -272,7 +272,11 @@ impl<'a> Work<'a> {
         let mut what = format!("{verb} {count} migration{plural}");
         let conflicts = outcome.conflicts.iter();
         let conflicts = conflicts.map(|one| format!("{} of {}: {}", one.count, one.what, one.why));
-        let repaired = outcome.repaired.iter().map(|one| format!("put right: {one}"));
+        let repaired = match outcome.repaired.as_slice() {
+            [] => None,
+            [only] => Some(format!("put right: {only}")),
+            [first, rest @ ..] => Some(format!("put right: {first}, and {} more", rest.len())),
+        };
         for note in outcome.notes.iter().cloned().chain(repaired).chain(conflicts) {
             what.push_str("; ");
             what.push_str(&note);
