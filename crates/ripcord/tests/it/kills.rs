@@ -143,17 +143,17 @@ fn scenario_49_crash_at_every_step_of_a_rollback_of_a_rolling_release() {
 
 #[test]
 fn scenario_49_crash_at_every_step_of_a_deploy_over_postgresql() {
-    pull_the_plug_of(Site::on_postgres(), Journey::Deploy, 7);
+    pull_the_plug_of(Site::on_postgres(), Journey::Deploy, 13);
 }
 
 #[test]
 fn scenario_49_crash_at_every_step_of_being_taken_back_over_postgresql() {
-    pull_the_plug_of(Site::on_postgres(), Journey::TakenBack, 7);
+    pull_the_plug_of(Site::on_postgres(), Journey::TakenBack, 13);
 }
 
 #[test]
 fn scenario_49_crash_at_every_step_of_a_rollback_over_postgresql() {
-    pull_the_plug_of(Site::on_postgres(), Journey::Rollback, 7);
+    pull_the_plug_of(Site::on_postgres(), Journey::Rollback, 13);
 }
 
 #[test]

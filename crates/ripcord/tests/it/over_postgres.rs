@@ -29,7 +29,7 @@ fn a_rollback_over_several_releases_while_users_write() {
     let third = gifts(&site);
     let deployed = site.run(&["deploy", &third]).expect(0);
     assert!(deployed.stderr.contains("requests wait while it runs"), "{}", deployed.stderr);
-    assert!(deployed.stderr.contains("75 values of orders.note"), "{}", deployed.stderr);
+    assert!(deployed.stderr.contains("values of orders.note"), "{}", deployed.stderr);
     std::thread::sleep(Duration::from_millis(500));
     // Two releases back at once: one of them dropped, deleted and rewrote, one added.
     site.run(&["rollback", "--to", &first]).expect(0);
