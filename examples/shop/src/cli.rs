@@ -75,7 +75,7 @@ fn load(args: &mut impl Iterator<Item = String>) -> Result<(), ShopError> {
         (Some(path), Some(expect)) => {
             let place = Place::named(&path);
             Some((Baseline::take(&place)?, place, expect))
-        },
+        }
         (None, None) => None,
         _ => {
             let problem = "--database and --expect go together".to_owned();
@@ -85,8 +85,8 @@ fn load(args: &mut impl Iterator<Item = String>) -> Result<(), ShopError> {
     options.seconds = Some(seconds);
     let load = Load::start(options)?;
     let (mut report, record) = load.wait()?;
-    let data = checked
-        .map(|(baseline, place, expect)| verify(place, &record, Some(&baseline), expect));
+    let data =
+        checked.map(|(baseline, place, expect)| verify(place, &record, Some(&baseline), expect));
     // A line per request is for files; what a person reads is the sum.
     report.timeline.clear();
     let summary = serde_json::json!({ "load": report, "data": data.transpose()? });

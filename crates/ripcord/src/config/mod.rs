@@ -27,8 +27,8 @@ mod schema;
 mod tests;
 
 pub(crate) use caret::caret;
-pub(crate) use file::Config;
 pub(crate) use document::Engine;
+pub(crate) use file::Config;
 pub(crate) use placeholder::{Places, fill, uses};
 pub(crate) use policy::judge_policy;
 pub(crate) use settings::{DatabasePlace, EnvironmentSettings, FlagsServer};

@@ -159,7 +159,10 @@ impl Controller {
 }
 
 /// The scripts of a release's migrations, from the store.
-pub(crate) fn scripts_of(store: &Store, release: &Release) -> Result<Vec<MigrationScript>, Failure> {
+pub(crate) fn scripts_of(
+    store: &Store,
+    release: &Release,
+) -> Result<Vec<MigrationScript>, Failure> {
     let script = |migration: &ripcord_core::model::ReleaseMigration| {
         let text = |digest| -> Result<String, Failure> {
             let bytes = store.read(digest)?;

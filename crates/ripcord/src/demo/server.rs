@@ -5,11 +5,11 @@ use crate::demo::cluster::Cluster;
 use crate::demo::stage::cannot_write;
 use crate::failure::{Code, Failure};
 use crate::terminal;
-use ripcord_databases::postgres::{Connection, Limits, Scope, scratch, snapshot};
 use ripcord_core::model::Digest;
+use ripcord_databases::postgres::{Connection, Limits, Scope, scratch, snapshot};
 use std::fs;
-use std::os::unix::fs::OpenOptionsExt;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 

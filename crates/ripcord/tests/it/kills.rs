@@ -3,8 +3,8 @@
 //! and data agreeing, and no request was lost.
 
 use crate::site::{Site, get};
-use ripcord_shop::{Place, Schema};
 use ripcord_shop::load::verify;
+use ripcord_shop::{Place, Schema};
 use serde_json::Value;
 use std::fs;
 use std::time::Duration;

@@ -98,7 +98,8 @@ mod server {
             }
             // The server itself says what each row is, as JSON.
             let mut rows: BTreeMap<i64, Row> = BTreeMap::new();
-            for text in first(&mut client, &format!("SELECT row_to_json(t)::text FROM {table} t"))? {
+            for text in first(&mut client, &format!("SELECT row_to_json(t)::text FROM {table} t"))?
+            {
                 let row: Row = serde_json::from_str(&text)?;
                 let id = row.get("id").and_then(Value::as_i64).ok_or("a row without an id")?;
                 rows.insert(id, row);

@@ -9,7 +9,7 @@ use crate::postgres::history::{History, Ran, settle};
 use crate::postgres::outcome::{Outcome, Progress, merge};
 use crate::postgres::own::State;
 use crate::postgres::preview::preview_up;
-use crate::postgres::preview_back::preview_down;
+use crate::postgres::preview_back::{Taking, preview_down};
 use crate::postgres::release::failure::Trouble;
 use crate::postgres::release::record::{self, Stage};
 use crate::postgres::release::{View, digest, foresee, key, limits};
@@ -145,7 +145,9 @@ impl<'a> Work<'a> {
         for run in self.runs()? {
             self.go_on()?;
             let key = self.view.history.key().to_owned();
-            let ahead = preview_down(&mut self.view.connection, &key, &[run.id], &self.terms)?;
+            let taking = [Taking { run: run.id, script: run.has_down }];
+            let ahead = preview_down(&mut self.view.connection, &key, &taking, &self.terms)?;
+            let ahead = ahead.forecast;
             let file = self.view.set.migrations.iter().find(|one| one.version == run.version);
             let outcome = down(
                 &mut self.session,
@@ -182,7 +184,8 @@ impl<'a> Work<'a> {
     /// The runs of the change that are in force, the latest first.
     fn runs(&mut self) -> Result<Vec<Ran>, Trouble> {
         let is_ours = |run: &Ran| {
-            let of = |script: &MigrationScript| run.version.parse() == Ok(script.migration.version.0);
+            let of =
+                |script: &MigrationScript| run.version.parse() == Ok(script.migration.version.0);
             self.request.change.scripts.iter().any(of)
         };
         let runs = self.view.history.runs(&mut self.view.connection)?;

@@ -173,7 +173,10 @@ mod tests {
             Format::Plain,
         );
         there_and_back(
-            &[("20260101000000_a.sql", "-- migrate:up transaction:false\nSELECT 1\n-- migrate:down\nSELECT 2")],
+            &[(
+                "20260101000000_a.sql",
+                "-- migrate:up transaction:false\nSELECT 1\n-- migrate:down\nSELECT 2",
+            )],
             Format::Dbmate,
         );
         there_and_back(&[("20260101000000_a.sql", "-- no-transaction\nSELECT 1")], Format::Sqlx);

@@ -4,7 +4,7 @@ use crate::formats::Migration;
 use crate::postgres::history::{Ran, Stand};
 use crate::postgres::own::Applied;
 use crate::postgres::preview::preview_up;
-use crate::postgres::preview_back::preview_down;
+use crate::postgres::preview_back::{Ahead, Taking, preview_down};
 use crate::postgres::release::failure::Trouble;
 use crate::postgres::release::{View, digest, foretold, observe, record};
 use crate::postgres::snapshot::{Scope, snapshot};
@@ -12,7 +12,8 @@ use crate::postgres::terms::Terms;
 use crate::review::{Choice, ReviewedMigration, ReviewedStatement, review};
 use ripcord_core::model::Digest;
 use ripcord_core::schema::{
-    Direction, DownReview, MigrationReview, MigrationScript, Mode, SchemaPreview, StatementReview,
+    Direction, DownReview, MigrationReview, MigrationScript, Mode, SchemaForecast, SchemaPreview,
+    StatementReview,
 };
 use std::collections::BTreeSet;
 
@@ -37,8 +38,11 @@ pub(super) fn preview(
         Direction::Down => {
             let runs = runs(view, scripts)?;
             let ids: Vec<i64> = runs.iter().map(|run| run.id).collect();
+            let takings: Vec<Taking> =
+                runs.iter().map(|run| Taking { run: run.id, script: run.has_down }).collect();
             let key = view.history.key().to_owned();
-            let forecast = preview_down(&mut view.connection, &key, &ids, &terms)?;
+            let ahead = preview_down(&mut view.connection, &key, &takings, &terms)?;
+            let forecast = told(ahead);
             let to = match target(view, &ids)? {
                 Some(to) => record::name_of(&mut view.connection, to)?,
                 None => foretold(&from, direction, scripts),
@@ -50,13 +54,26 @@ pub(super) fn preview(
     Ok(SchemaPreview { direction, scripts, from, to, reviews, forecast, can_be_copied: false })
 }
 
+/// The forecast, with what stands in the way of it.
+fn told(ahead: Ahead) -> SchemaForecast {
+    let mut forecast = ahead.forecast;
+    let stays = ahead.conflicts.iter().map(|one| (one, "stays as users wrote it"));
+    let against = ahead.against.iter().map(|one| (one, "stands against the way back"));
+    for (one, what) in stays.chain(against) {
+        forecast.caveats.push(format!("{} ({}) {what}: {}", one.what, one.count, one.why));
+    }
+    forecast
+}
+
 /// Nothing may be half done by somebody else.
 fn sound(view: &mut View) -> Result<(), Trouble> {
     let standings = view.history.standing(&view.set, &mut view.connection)?;
     for one in standings {
         let why = match one.stand {
-            Stand::Failed => "failed when its own tool ran it; look what of it is in force and set \
-                              the tool's mark right",
+            Stand::Failed => {
+                "failed when its own tool ran it; look what of it is in force and set \
+                              the tool's mark right"
+            }
             Stand::Unfinished | Stand::HalfUndone => {
                 "did not get through; run `ripcord db up` to end it"
             }
@@ -109,12 +126,13 @@ fn reviews(view: &View, scripts: &[MigrationScript]) -> Vec<MigrationReview> {
     let paths: BTreeSet<_> =
         scripts.iter().filter_map(|one| Some(migration(view, one)?.up.path.clone())).collect();
     let reviewed = review(&view.set, &Choice { only: Some(paths) });
+    let breaks = breaks(view, scripts);
     let of = |script: &MigrationScript| {
         let number = script.migration.version.0;
         let found = reviewed.migrations.iter().find(|one| one.version.parse() == Ok(number));
         MigrationReview {
             migration: script.migration.clone(),
-            statements: found.map(statements).unwrap_or_default(),
+            statements: found.map(|one| statements(one, &breaks)).unwrap_or_default(),
             down: match script.down {
                 Some(_) => DownReview::Untried,
                 None => DownReview::Missing,
@@ -124,12 +142,36 @@ fn reviews(view: &View, scripts: &[MigrationScript]) -> Vec<MigrationReview> {
     scripts.iter().map(of).collect()
 }
 
-fn statements(reviewed: &ReviewedMigration) -> Vec<StatementReview> {
+/// Why code from before all of these fails after them. What one of them makes, no such code knows,
+/// so they are read as the one script that they are together.
+fn breaks(view: &View, scripts: &[MigrationScript]) -> BTreeSet<String> {
+    let mut ours = scripts.iter().filter_map(|script| migration(view, script));
+    let Some(first) = ours.next() else { return BTreeSet::new() };
+    let mut together = first.clone();
+    for migration in ours {
+        together.up.text.push_str("\n;\n");
+        together.up.text.push_str(&migration.up.text);
+    }
+    let path = together.up.path.clone();
+    let is_ours = |one: &Migration| {
+        let number = one.version.parse::<u64>();
+        scripts.iter().any(|script| number == Ok(script.migration.version.0))
+    };
+    let mut set = view.set.clone();
+    let place = set.migrations.iter().position(is_ours).unwrap_or_default();
+    set.migrations.retain(|one| !is_ours(one));
+    set.migrations.insert(place.min(set.migrations.len()), together);
+    let reviewed = review(&set, &Choice { only: Some([path].into()) });
+    let statements = reviewed.migrations.into_iter().flat_map(|one| one.up.statements);
+    statements.filter_map(|statement| statement.breaks_old_code).collect()
+}
+
+fn statements(reviewed: &ReviewedMigration, breaks: &BTreeSet<String>) -> Vec<StatementReview> {
     let one = |statement: &ReviewedStatement| StatementReview {
         line: statement.line,
         text: statement.text.clone(),
         blocks: statement.blocks.as_ref().map(ToString::to_string),
-        breaks_old_code: statement.breaks_old_code.clone(),
+        breaks_old_code: statement.breaks_old_code.clone().filter(|why| breaks.contains(why)),
         destroys: statement.destroys.clone(),
         inverse: statement.inverse.clone(),
         depends_on_data: statement.depends_on_data.clone(),

@@ -32,8 +32,7 @@ use std::time::Duration;
 pub type Address = Box<dyn Fn() -> std::result::Result<String, String> + Send + Sync>;
 
 /// Gives the migrations of the newest release.
-pub type Newest =
-    Box<dyn Fn() -> std::result::Result<Vec<MigrationScript>, String> + Send + Sync>;
+pub type Newest = Box<dyn Fn() -> std::result::Result<Vec<MigrationScript>, String> + Send + Sync>;
 
 /// Where a database is and whose it is.
 pub struct PostgresOptions {

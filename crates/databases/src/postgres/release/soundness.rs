@@ -25,8 +25,11 @@ pub(super) fn check(connection: &mut Connection) -> Result<(), Trouble> {
         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
         WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1 LIMIT 5";
-    let names: Vec<String> =
-        connection.rows(ABOUT, broken)?.into_iter().filter_map(|row| row.into_iter().next()?).collect();
+    let names: Vec<String> = connection
+        .rows(ABOUT, broken)?
+        .into_iter()
+        .filter_map(|row| row.into_iter().next()?)
+        .collect();
     if names.is_empty() {
         return Ok(());
     }

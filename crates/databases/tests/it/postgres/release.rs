@@ -2,9 +2,7 @@
 
 use super::cluster::{Database as Scratch, database};
 use ripcord_core::model::{Digest, Fence, MigrationRef, MigrationVersion, Origin, OriginScript};
-use ripcord_core::schema::{
-    Direction, MigrationScript, SchemaChange, SchemaPreview, Wanted,
-};
+use ripcord_core::schema::{Direction, MigrationScript, SchemaChange, SchemaPreview, Wanted};
 use ripcord_databases::postgres::{PostgresDatabase, PostgresOptions};
 use ripcord_engine::{Database, Failure, Ticket};
 
@@ -98,13 +96,8 @@ fn ensure(
     fence: u64,
 ) -> Result<String, Failure> {
     let plan = "test".into();
-    let ticket = Ticket {
-        plan: &plan,
-        step: 1,
-        fence: Fence(fence),
-        deadline_ms: 60_000,
-        stop: &|| false,
-    };
+    let ticket =
+        Ticket { plan: &plan, step: 1, fence: Fence(fence), deadline_ms: 60_000, stop: &|| false };
     database.ensure(change, wanted, &ticket).map(|receipt| receipt.what)
 }
 
@@ -172,7 +165,8 @@ fn a_change_is_made_once_and_unmade_once() {
 
 #[test]
 fn what_was_cut_off_goes_on_or_goes_back() {
-    let all = [script(1, "plain", NOTES), script(2, "plain", AUTHOR), script(3, "plain", "SELECT 1/0")];
+    let all =
+        [script(1, "plain", NOTES), script(2, "plain", AUTHOR), script(3, "plain", "SELECT 1/0")];
     let site = Site::new(&all);
     let whole = site.plan("p/1", Direction::Up, &all);
     let why = site.ensure(&whole, Wanted::Made).unwrap_err();
@@ -206,4 +200,22 @@ fn others_are_noticed() {
     ensure(&site.database, &second, Wanted::Unmade, 7).unwrap();
     assert_eq!(site.applied(), [1]);
     site.scratch.run("SELECT * FROM of_somebody");
+}
+
+#[test]
+fn what_no_earlier_release_knows_breaks_none() {
+    let all = [
+        script(1, "plain", NOTES),
+        script(2, "plain", "CREATE TABLE tags (name text); ALTER TABLE notes ADD COLUMN tag text"),
+        script(3, "plain", "ALTER TABLE tags DROP COLUMN name; ALTER TABLE notes DROP COLUMN text"),
+    ];
+    let site = Site::new(&all);
+    let first = site.plan("p/1", Direction::Up, &all[..1]);
+    site.ensure(&first, Wanted::Made).unwrap();
+    let together = site.database.preview(Direction::Up, &all[1..]).unwrap();
+    assert_eq!(together.breaks_old_code(), ["column notes.text is gone"]);
+    let second = site.plan("p/2", Direction::Up, &all[1..2]);
+    site.ensure(&second, Wanted::Made).unwrap();
+    let third = site.database.preview(Direction::Up, &all[2..]).unwrap();
+    assert_eq!(third.breaks_old_code(), ["column tags.name is gone", "column notes.text is gone"]);
 }

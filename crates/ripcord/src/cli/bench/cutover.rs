@@ -25,13 +25,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let options = Options {
-        directory: None,
-        keep: false,
-        json: false,
-        rps: args.rps,
-        data: Data::Sqlite,
-    };
+    let options =
+        Options { directory: None, keep: false, json: false, rps: args.rps, data: Data::Sqlite };
     let stage = Stage::set(&options)?;
     let measured = measure(&stage, args);
     stage.strike(Duration::from_secs(30))?;

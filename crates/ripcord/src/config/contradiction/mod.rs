@@ -167,8 +167,9 @@ fn kind(config: &Config, database: &Database) -> Result<(), Failure> {
     };
     if let Some((key, span)) = foreign {
         let what = format!("`{key}` does not belong to the engine `{engine}`");
-        return Err(contradiction(config, span, what)
-            .hint(format!("the database is named by `{wanted}`")));
+        return Err(
+            contradiction(config, span, what).hint(format!("the database is named by `{wanted}`"))
+        );
     }
     let named = |environment: &Environment| match database.engine {
         Engine::Sqlite => environment.database.is_some(),
