@@ -3,9 +3,11 @@
 
 use crate::config::{Config, EnvironmentSettings, Variable};
 use crate::failure::{Code, Failure};
-use crate::store::{config_file, flag_set, inspect};
+use crate::store::{Folder, config_file, flag_set, inspect};
 use ripcord_core::schema::{Direction, DownReview, SchemaPreview};
-use ripcord_databases::migrations::{self, MigrationFolder};
+use ripcord_databases::formats::MigrationSet;
+use ripcord_databases::migrations::MigrationFolder;
+use ripcord_databases::review::{Choice, review};
 use ripcord_databases::sqlite::{SqliteDatabase, SqliteOptions};
 use ripcord_engine::Database;
 use serde::Serialize;
@@ -103,6 +105,11 @@ fn secrets(config: &Config, findings: &mut Vec<Finding>) {
             findings.push(secret(&format!("secret {}", name.as_str()), reference));
         }
     }
+    if let Some(url) = config.document().database.as_ref().and_then(|one| one.url.as_ref())
+        && let Variable::Secret(reference) = url.get_ref()
+    {
+        findings.push(secret("secret of the database", reference));
+    }
     for (name, source) in &config.document().metrics.sources {
         for reference in source.get_ref().secrets() {
             findings.push(secret(&format!("secret of source {}", name.as_str()), reference));
@@ -153,22 +160,43 @@ fn flags(config: &Config, findings: &mut Vec<Finding>) {
 }
 
 fn migration_folder(config: &Config, findings: &mut Vec<Finding>) {
-    let Some(database) = &config.document().database else { return };
-    let path = config.resolve(database.migrations.get_ref().as_path());
-    let folder = migrations::read(&path).map_err(|wrong| {
-        Failure::new(Code::MigrationsInvalid, wrong.to_string())
-            .at(config.show(database.migrations.span()))
-    });
-    let folder = match folder {
-        Ok(folder) => folder,
-        Err(failure) => return findings.push(error("migrations", failure)),
-    };
-    for warned in &folder.warnings {
-        findings.push(warning("migrations", warned.to_string()));
-    }
-    match rehearse(&folder) {
-        Ok(preview) => reviews(&preview, findings),
+    match Folder::read(config) {
+        Ok(None) => {}
         Err(failure) => findings.push(error("migrations", failure)),
+        Ok(Some(Folder::Sqlite(folder))) => {
+            for warned in &folder.warnings {
+                findings.push(warning("migrations", warned.to_string()));
+            }
+            match rehearse(&folder) {
+                Ok(preview) => reviews(&preview, findings),
+                Err(failure) => findings.push(error("migrations", failure)),
+            }
+        }
+        Ok(Some(Folder::Postgres(set, _))) => review_set(&set, findings),
+    }
+}
+
+/// What the files say by themselves: nothing is run, and no server is asked.
+fn review_set(set: &MigrationSet, findings: &mut Vec<Finding>) {
+    for problem in &set.problems {
+        let what = format!("{}:{}: {}", problem.path.display(), problem.line, problem.message);
+        findings.push(warning("migrations", what));
+    }
+    for migration in review(set, &Choice::default()).migrations {
+        let subject = format!("migration {} {}", migration.version, migration.name);
+        let breaks = migration
+            .up
+            .statements
+            .iter()
+            .find_map(|statement| Some((statement.line, statement.breaks_old_code.as_ref()?)));
+        if let Some((line, why)) = breaks {
+            let what = format!("line {line}: the release before does not survive it: {why}");
+            findings.push(warning(&subject, what));
+        }
+        findings.push(match migration.down {
+            Some(_) => ok(&subject, "there is a down script".to_owned()),
+            None => ok(&subject, "no down script; one is derived".to_owned()),
+        });
     }
 }
 
@@ -199,6 +227,7 @@ fn reviews(preview: &SchemaPreview, findings: &mut Vec<Finding>) {
         }
         findings.push(match &review.down {
             DownReview::Exact => ok(&subject, "the down script brings everything back".to_owned()),
+            DownReview::Untried => ok(&subject, "there is a down script".to_owned()),
             DownReview::Missing => ok(&subject, "no down script; one is derived".to_owned()),
             DownReview::Differs(places) => {
                 let what = format!("the down script leaves a difference in {}", places.join(", "));

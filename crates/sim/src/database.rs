@@ -217,6 +217,7 @@ impl Database for Controller<'_> {
                     takes_ms: 20,
                     counted_at: state.wall_clock(),
                 },
+                can_be_copied: true,
             })
         })
     }

@@ -77,7 +77,8 @@ impl SimRelease {
             let name = up.split(';').next().unwrap_or_default().trim().replace([' ', '.'], "_");
             let checksum = Digest::of_bytes(up.as_bytes());
             let migration = MigrationRef { version, name, checksum };
-            scripts.push(MigrationScript { migration, up: (*up).to_owned(), down: None });
+            let up = (*up).to_owned();
+            scripts.push(MigrationScript { migration, up, down: None, origin: None });
         }
         let mut columns = Columns::new();
         for script in &scripts {
@@ -153,6 +154,7 @@ fn document(id: &str, scripts: &[MigrationScript]) -> Release {
     let migration = |script: &MigrationScript| ReleaseMigration {
         migration: script.migration.clone(),
         down: None,
+        origin: None,
     };
     Release {
         format: Release::FORMAT,

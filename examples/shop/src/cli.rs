@@ -6,12 +6,12 @@ use tokio::runtime::Runtime;
 
 use crate::load::{Baseline, Load, LoadOptions, verify};
 use crate::service::{Server, stop_signal};
-use crate::{Schema, Settings, ShopError};
+use crate::{Place, Schema, Settings, ShopError};
 
 const HELP: &str = "\
 shop [serve] --schema 1|2|3
-    Serves on 127.0.0.1. Settings come from the environment: PORT and DATABASE_PATH; optional are
-    CONFIG_FILE, FLAGS_FILE, SHOP_RELEASE and FAULT_LOG.
+    Serves on 127.0.0.1. Settings come from the environment: PORT, and DATABASE_PATH (a file)
+    or DATABASE_URL (postgres://...); optional are CONFIG_FILE, FLAGS_FILE, SHOP_RELEASE and FAULT_LOG.
 
 shop load --url http://HOST:PORT [--rps 50] [--seconds 10] [--timeout-ms 10000] [--seed 1]
           [--fault-log FILE] [--record FILE] [--database FILE --expect 1|2|3]
@@ -72,7 +72,10 @@ fn load(args: &mut impl Iterator<Item = String>) -> Result<(), ShopError> {
         }
     }
     let checked = match (database, expect) {
-        (Some(path), Some(expect)) => Some((Baseline::take(path.as_ref())?, path, expect)),
+        (Some(path), Some(expect)) => {
+            let place = Place::named(&path);
+            Some((Baseline::take(&place)?, place, expect))
+        }
         (None, None) => None,
         _ => {
             let problem = "--database and --expect go together".to_owned();
@@ -82,8 +85,8 @@ fn load(args: &mut impl Iterator<Item = String>) -> Result<(), ShopError> {
     options.seconds = Some(seconds);
     let load = Load::start(options)?;
     let (mut report, record) = load.wait()?;
-    let data = checked
-        .map(|(baseline, path, expect)| verify(path.as_ref(), &record, Some(&baseline), expect));
+    let data =
+        checked.map(|(baseline, place, expect)| verify(place, &record, Some(&baseline), expect));
     // A line per request is for files; what a person reads is the sum.
     report.timeline.clear();
     let summary = serde_json::json!({ "load": report, "data": data.transpose()? });

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::Place;
+
 /// An error of the shop, its load generator or its bookkeeping.
 #[derive(Debug, thiserror::Error)]
 pub enum ShopError {
@@ -47,14 +49,14 @@ pub enum ShopError {
         source: io::Error,
     },
     /// The database cannot be read.
-    #[error("cannot {doing} database {path}: {source}", path = path.display())]
+    #[error("cannot {doing} database {place}: {why}")]
     Database {
         /// What was attempted.
         doing: &'static str,
-        /// The database file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// Why not.
-        source: rusqlite::Error,
+        why: String,
     },
     /// The server, a thread or a runtime ended where it must not.
     #[error("{what} failed: {source}")]

@@ -1,4 +1,4 @@
-//! A small web shop over `SQLite`: an ordinary service with several releases, some of them bad.
+//! A small web shop over `SQLite` or `PostgreSQL`: an ordinary service with several releases, some of them bad.
 //!
 //! It knows nothing of the tool that releases it. `service` answers requests, `store` talks to the
 //! database, `faults` makes a release bad on purpose, and only when its configuration says so.
@@ -9,6 +9,7 @@ mod error;
 mod faults;
 mod flags;
 pub mod load;
+mod place;
 mod schema;
 pub mod service;
 mod settings;
@@ -17,5 +18,6 @@ mod store;
 pub use cli::main_with;
 pub use error::ShopError;
 pub use faults::Faults;
+pub use place::Place;
 pub use schema::Schema;
 pub use settings::{Settings, ShopConfig};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Faults, Schema, ShopError};
+use crate::{Faults, Place, Schema, ShopError};
 
 /// Everything the service needs to run, parsed whole before anything is opened.
 #[derive(Clone, Debug)]
@@ -14,8 +14,9 @@ pub struct Settings {
     pub schema: Schema,
     /// `PORT`; 0 takes any free one.
     pub port: u16,
-    /// `DATABASE_PATH`; the file must exist.
-    pub database: PathBuf,
+    /// `DATABASE_URL` of a `PostgreSQL` database, or else the file of `DATABASE_PATH`, which must
+    /// exist.
+    pub database: Place,
     /// Contents of `CONFIG_FILE`, or the defaults.
     pub config: ShopConfig,
     /// `FLAGS_FILE`, in the flagd format.
@@ -71,7 +72,10 @@ impl Settings {
         Ok(Self {
             schema,
             port,
-            database: required("DATABASE_PATH")?.into(),
+            database: match variable("DATABASE_URL").map(|url| Place::named(&url)) {
+                Some(server @ Place::Server(_)) => server,
+                Some(Place::File(_)) | None => Place::File(required("DATABASE_PATH")?.into()),
+            },
             config: match variable("CONFIG_FILE") {
                 Some(path) => ShopConfig::read(Path::new(&path))?,
                 None => ShopConfig::default(),

@@ -43,3 +43,34 @@ pub struct AppliedMigration {
     /// When, by the database's clock.
     pub at: Timestamp,
 }
+
+/// What another tool knows of a migration, so that it and Ripcord can take turns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The tool, by its name.
+    pub tool: String,
+    /// The table in which the tool remembers what it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<String>,
+    /// The version as the tool writes it.
+    pub version: String,
+    /// The checksum that the tool computes of it, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+    /// The forward script's file and how it runs.
+    pub up: OriginScript,
+    /// The backward script's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<OriginScript>,
+}
+
+/// One script of another tool's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OriginScript {
+    /// Its file, relative to the folder.
+    pub file: String,
+    /// In which transactions the tool runs it, by a word of the crate of target databases.
+    pub runs: String,
+}

@@ -12,7 +12,7 @@ pub use environment::{Environment, Instances};
 pub use ids::{
     ChangeId, Digest, EnvironmentName, Fence, Generation, PlanId, ReleaseId, StepId, digest_of,
 };
-pub use migration::{AppliedMigration, MigrationRef, MigrationVersion};
+pub use migration::{AppliedMigration, MigrationRef, MigrationVersion, Origin, OriginScript};
 pub use policy::{Authorities, Authority, Domain, Policy};
 pub use release::{FlagSet, FlagWish, Release, ReleaseMigration, Role, Source};
 pub use strategy::{Canary, CanaryStep, Rolling, Strategy};

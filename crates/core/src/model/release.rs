@@ -1,6 +1,6 @@
 //! A release: the immutable bundle of everything that changes together and goes back together.
 
-use crate::model::{Digest, MigrationRef, MigrationVersion, ReleaseId};
+use crate::model::{Digest, MigrationRef, MigrationVersion, Origin, ReleaseId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -79,6 +79,9 @@ pub struct ReleaseMigration {
     pub migration: MigrationRef,
     /// The digest of the down script, where there is one.
     pub down: Option<Digest>,
+    /// How it stands in the folder of another tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// The flags document of a release, in flagd's format.

@@ -111,7 +111,7 @@ impl Deploy<'_> {
     /// that the release in service survives.
     fn prepare(&self, steps: &mut Steps<'_>) {
         let exchange = self.exchange;
-        if exchange.schema.is_some() {
+        if exchange.schema.is_some_and(|schema| schema.can_be_copied) {
             let generation = exchange.environment.generation.next();
             let name = format!("g{generation}-before-{}", exchange.to());
             steps.add(Effect::EnsureBackup { name }, Undo::Nothing);

@@ -142,6 +142,7 @@ pub(crate) fn preview(direction: Direction, breaks: bool, gone: u64) -> SchemaPr
             migration: migration.clone(),
             up: "ALTER TABLE orders DROP COLUMN note;".into(),
             down: None,
+            origin: None,
         }],
         from: Digest::of_bytes(b"before"),
         to: Digest::of_bytes(b"after"),
@@ -158,6 +159,7 @@ pub(crate) fn preview(direction: Direction, breaks: bool, gone: u64) -> SchemaPr
             takes_ms: 40,
             counted_at: Timestamp::UNIX_EPOCH,
         },
+        can_be_copied: true,
     }
 }
 

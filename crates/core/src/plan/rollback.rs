@@ -245,8 +245,12 @@ impl Back<'_> {
         steps.add(Effect::Verify { checks: checks.collect() }, Undo::Nothing);
     }
 
+    fn can_be_copied(&self) -> bool {
+        self.request.schema.is_some_and(|schema| schema.can_be_copied)
+    }
+
     fn backup(&self, steps: &mut Steps<'_>) {
-        if self.request.schema.is_some() && self.request.room_for_a_copy {
+        if self.can_be_copied() && self.request.room_for_a_copy {
             let generation = self.exchange.environment.generation.next();
             let name = format!("g{generation}-before-return-to-{}", self.exchange.to());
             steps.add(Effect::EnsureBackup { name }, Undo::Nothing);
@@ -322,7 +326,7 @@ impl Back<'_> {
         }];
         report.extend(breaks.iter().map(|why| format!("because {why}")));
         report.extend(self.exchange.flags.into_iter().flat_map(|flags| flags.report.clone()));
-        if self.request.schema.is_some() && !self.request.room_for_a_copy {
+        if self.can_be_copied() && !self.request.room_for_a_copy {
             report.push(
                 "no copy of the database is made, since the disk has no room for it; what is \
                  removed is kept within the database"

@@ -1,7 +1,7 @@
 //! One change of a schema as a plan carries it: self-contained, so that what people approve is
 //! exactly what runs, scripts included.
 
-use crate::model::{ChangeId, Digest, MigrationRef};
+use crate::model::{ChangeId, Digest, MigrationRef, Origin};
 use serde::{Deserialize, Serialize};
 
 /// A list of migrations to run in one direction, as one unit that is made or unmade as a whole.
@@ -51,4 +51,8 @@ pub struct MigrationScript {
     pub up: String,
     /// The backward script, if its author wrote one.
     pub down: Option<String>,
+    /// How it stands in the folder of the tool that it was written for; none where no other tool
+    /// than Ripcord runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }

@@ -21,6 +21,9 @@ pub struct SchemaPreview {
     pub reviews: Vec<MigrationReview>,
     /// The price.
     pub forecast: SchemaForecast,
+    /// Whether a copy of the whole database can be made beforehand. Where not, only what is
+    /// removed is kept, within the database.
+    pub can_be_copied: bool,
 }
 
 impl SchemaPreview {
@@ -116,6 +119,8 @@ pub enum DownReview {
     Missing,
     /// It leaves another catalogue, which is then repaired; this says where.
     Differs(Vec<String>),
+    /// There is one; what it leaves is compared when it runs, and put right.
+    Untried,
     /// It cannot run; the inverse is derived from the catalogue.
     Fails(String),
 }

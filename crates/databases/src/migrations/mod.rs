@@ -92,7 +92,7 @@ pub fn read(dir: &Path) -> Result<MigrationFolder, MigrationError> {
         let checksum = Digest::of_bytes(up.as_bytes());
         let version = MigrationVersion(version);
         let migration = MigrationRef { version, name: name.name, checksum };
-        scripts.push(MigrationScript { migration, up, down });
+        scripts.push(MigrationScript { migration, up, down, origin: None });
     }
     let warnings = warnings(&scripts);
     Ok(MigrationFolder { scripts, warnings })

@@ -73,7 +73,7 @@ pub(crate) fn rows(connection: &mut Connection) -> Result<BTreeMap<String, Strin
     Ok(found)
 }
 
-fn tables(connection: &mut Connection) -> Result<Vec<(String, String)>, PostgresError> {
+pub(crate) fn tables(connection: &mut Connection) -> Result<Vec<(String, String)>, PostgresError> {
     let rows = connection.rows(ABOUT, TABLES)?;
     let pair = |row: &Vec<Option<String>>| Some((row.first()?.clone()?, row.get(1)?.clone()?));
     let found = rows.iter().filter_map(pair);

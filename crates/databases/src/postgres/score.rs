@@ -159,7 +159,7 @@ fn compare(when: &str, wanted: &State, found: &State, differs: &mut Vec<String>)
 }
 
 /// The same address, of another database.
-fn with_database(address: &str, name: &str) -> String {
+pub(crate) fn with_database(address: &str, name: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else {
         return format!("{address} dbname='{name}'");
     };

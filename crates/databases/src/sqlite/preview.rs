@@ -53,7 +53,8 @@ pub(crate) fn preview(
         Direction::Up => rehearsal.up(live, &mut reviews)?,
         Direction::Down => rehearsal.down(live, &mut reviews)?,
     };
-    Ok(SchemaPreview { direction, scripts, from: from.digest(), to, reviews, forecast })
+    let from = from.digest();
+    Ok(SchemaPreview { direction, scripts, from, to, reviews, forecast, can_be_copied: true })
 }
 
 /// Scripts as the database has them: a release need not carry the scripts of later ones.

@@ -182,7 +182,12 @@ pub(crate) fn find(connection: &Connection, version: MigrationVersion) -> Result
     let Some(row) = rows.next()? else { return Ok(None) };
     let text = |at: usize| row.get::<_, String>(at);
     Ok(Some(Record {
-        script: MigrationScript { migration: reference(row)?, up: text(3)?, down: row.get(4)? },
+        script: MigrationScript {
+            migration: reference(row)?,
+            up: text(3)?,
+            down: row.get(4)?,
+            origin: None,
+        },
         applied: row.get(5)?,
         before: serde_json::from_str(&text(6)?)?,
         after: serde_json::from_str(&text(7)?)?,

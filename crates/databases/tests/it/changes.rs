@@ -228,6 +228,7 @@ fn down_scripts_are_judged_and_used() {
         let preview = world.preview(Direction::Up, &[up]);
         let shown = match &preview.reviews[0].down {
             DownReview::Exact => "exact".to_owned(),
+            DownReview::Untried => "untried".to_owned(),
             DownReview::Missing => "missing".to_owned(),
             DownReview::Differs(how) => format!("differs: {}", how.join(", ")),
             DownReview::Fails(why) => why.lines().next().unwrap_or_default().to_owned(),

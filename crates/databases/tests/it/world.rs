@@ -138,5 +138,6 @@ pub(crate) fn script(version: u64, up: &str, down: Option<&str>) -> MigrationScr
         },
         up: up.into(),
         down: down.map(Into::into),
+        origin: None,
     }
 }

@@ -1,7 +1,7 @@
 //! `ripcord demo`.
 
 use crate::cli::context::Context;
-use crate::demo::{self, Options};
+use crate::demo::{self, Data, Options};
 use crate::failure::{Code, Failure};
 use crate::terminal;
 use std::path::PathBuf;
@@ -18,6 +18,12 @@ pub(crate) struct Args {
     /// Requests per second
     #[arg(long, default_value_t = 100, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=2_000))]
     rps: u32,
+    /// Play it on PostgreSQL, on a private cluster of the programs that this system has
+    #[arg(long, conflicts_with = "database")]
+    postgres: bool,
+    /// Play it on PostgreSQL, in a new database beside the one that this address names
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -26,7 +32,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         keep: args.keep,
         json: context.json,
         rps: args.rps,
+        data: match &args.database {
+            Some(url) => Data::At(url.clone()),
+            None if args.postgres => Data::Private,
+            None => Data::Sqlite,
+        },
     };
+    if options.keep && options.data == Data::Private {
+        return Err(Failure::new(Code::Usage, "a private cluster ends with the demo")
+            .hint("use --database with a server that runs by itself"));
+    }
     let outcome = demo::run(&options)?;
     if options.json {
         let text = serde_json::to_string(&outcome)

@@ -124,10 +124,16 @@ impl Default for Health {
 pub(crate) struct Database {
     /// Which database it is. Since 0.1.
     pub(crate) engine: Engine,
-    /// The database file; an environment may name another. Since 0.1.
-    #[schemars(with = "AnyPath")]
-    pub(crate) path: Spanned<AnyPath>,
-    /// The folder with `NNN_name.up.sql` and `NNN_name.down.sql`. Since 0.1.
+    /// The file of an `SQLite` database; an environment may name another. Since 0.1.
+    #[schemars(with = "Option<AnyPath>")]
+    pub(crate) path: Option<Spanned<AnyPath>>,
+    /// The address of a `PostgreSQL` database, `postgresql://user@host:port/name`, best as a
+    /// reference to a secret; an environment may name another. Instances get it as `DATABASE_URL`.
+    /// Since 0.3.
+    #[schemars(with = "Option<Variable>")]
+    pub(crate) url: Option<Spanned<Variable>>,
+    /// The folder of migrations: for `SQLite` with `NNN_name.up.sql` and `NNN_name.down.sql`, for
+    /// `PostgreSQL` as the tool keeps it that it is for. Since 0.1.
     #[schemars(with = "InnerPath")]
     pub(crate) migrations: Spanned<InnerPath>,
 }
@@ -138,6 +144,8 @@ pub(crate) struct Database {
 pub(crate) enum Engine {
     /// `SQLite`, a file on this machine.
     Sqlite,
+    /// `PostgreSQL`, a server.
+    Postgres,
 }
 
 /// The service's feature flags.
@@ -199,6 +207,9 @@ pub(crate) struct Environment {
     /// The database file here, instead of the usual one. Since 0.1.
     #[schemars(with = "Option<AnyPath>")]
     pub(crate) database: Option<Spanned<AnyPath>>,
+    /// The address of the `PostgreSQL` database here, instead of the usual one. Since 0.3.
+    #[schemars(with = "Option<Variable>")]
+    pub(crate) database_url: Option<Spanned<Variable>>,
     /// How many instances of a release serve. Default 2. Since 0.1.
     pub(crate) instances: Option<InstanceCount>,
     /// How a release takes over. Default "blue-green". Since 0.1.

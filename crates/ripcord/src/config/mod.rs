@@ -28,10 +28,11 @@ mod schema;
 mod tests;
 
 pub(crate) use caret::caret;
+pub(crate) use document::Engine;
 pub(crate) use file::Config;
-pub(crate) use placeholder::{Places, fill};
+pub(crate) use placeholder::{Places, fill, uses};
 pub(crate) use policy::judge_policy;
 pub(crate) use service::{Account, ServiceSettings, Switch};
-pub(crate) use settings::{EnvironmentSettings, FlagsServer};
+pub(crate) use settings::{DatabasePlace, EnvironmentSettings, FlagsServer};
 pub(crate) use text::Command;
 pub(crate) use variable::Variable;

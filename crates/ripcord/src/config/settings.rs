@@ -8,6 +8,7 @@ use crate::config::quantity::Duration;
 use crate::config::rollout;
 use crate::config::service::ServiceSettings;
 use crate::config::text::Name;
+use crate::config::variable::Variable;
 use ripcord_core::model::ids::Millis;
 use ripcord_core::model::policy::{CheckSpec, ResourceSpec};
 use ripcord_core::model::{Authorities, Domain, EnvironmentName, HoldLimits, Policy, Role};
@@ -36,8 +37,8 @@ pub(crate) struct EnvironmentSettings {
     pub(crate) listen: SocketAddr,
     /// Where a release can be looked at before users see it.
     pub(crate) preview: Option<SocketAddr>,
-    /// The database file, absolute; none when the service has no database.
-    pub(crate) database: Option<PathBuf>,
+    /// Where the database is; none when the service has none.
+    pub(crate) database: Option<DatabasePlace>,
     /// What planning needs.
     pub(crate) policy: Policy,
     /// Who serves flags here; none when nobody does.
@@ -52,6 +53,15 @@ pub(crate) struct EnvironmentSettings {
     pub(crate) stop_ms: Millis,
     /// The most memory of an instance.
     pub(crate) memory_bytes_max: Option<u64>,
+}
+
+/// Where the database of an environment is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DatabasePlace {
+    /// A file, absolute.
+    Sqlite(PathBuf),
+    /// A server's address, or where that is kept secret.
+    Postgres(Variable),
 }
 
 /// The flags server of an environment.
@@ -84,16 +94,22 @@ impl FlagsServer {
 /// The settings of one environment.
 pub(crate) fn of(config: &Config, name: &Name, environment: &Environment) -> EnvironmentSettings {
     let document = config.document();
-    let usual = document.database.as_ref().map(|database| match database.engine {
-        Engine::Sqlite => &database.path,
+    let database = document.database.as_ref().and_then(|database| match database.engine {
+        Engine::Sqlite => {
+            let path = environment.database.as_ref().or(database.path.as_ref())?;
+            Some(DatabasePlace::Sqlite(config.resolve(path.get_ref().as_path())))
+        }
+        Engine::Postgres => {
+            let url = environment.database_url.as_ref().or(database.url.as_ref())?;
+            Some(DatabasePlace::Postgres(url.get_ref().clone()))
+        }
     });
-    let database = environment.database.as_ref().or(usual);
     let policy = policy(config, environment);
     EnvironmentSettings {
         name: name.as_str().into(),
         listen: environment.listen.get_ref().0,
         preview: environment.preview.as_ref().map(|address| address.get_ref().0),
-        database: database.map(|path| config.resolve(path.get_ref().as_path())),
+        database,
         flags_server: environment.flags.as_ref().map(|flags| flags_server(config, flags.get_ref())),
         flag_services: flag_services(environment),
         authority: authorities(&environment.authority),

@@ -206,14 +206,14 @@ fn all_that_the_rest_needs() {
     let settings = config.environment(Some("production")).unwrap();
     assert_eq!(settings.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(settings.preview, Some("127.0.0.1:8081".parse().unwrap()));
-    assert_eq!(settings.database.as_deref(), Some(Path::new("/data/production.db")));
+    assert_eq!(settings.database, Some(DatabasePlace::Sqlite("/data/production.db".into())));
     assert_eq!(settings.authority.of(Domain::Database), Authority::Propose);
     assert_eq!(settings.authority.of(Domain::Flags), Authority::Observe);
     assert_eq!(settings.authority.of(Domain::Traffic), Authority::Act);
     assert_eq!((settings.health_path.as_str(), settings.stop_ms), ("/ready", 15_000));
     assert_eq!(settings.memory_bytes_max, Some(512 << 20));
     let staging = config.environment(Some("staging")).unwrap();
-    assert_eq!(staging.database.as_deref(), Some(Path::new("/project/shop.db")));
+    assert_eq!(staging.database, Some(DatabasePlace::Sqlite("/project/shop.db".into())));
     let frozen = |(name, value): (&text::VariableName, &toml::Spanned<Variable>)| {
         format!("{}={}", name.as_str(), value.get_ref().frozen())
     };

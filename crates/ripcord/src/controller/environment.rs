@@ -1,24 +1,29 @@
 //! One environment as the controller holds it: the real world behind the engine's traits, and
 //! the thread that runs its plans.
 
-use crate::config::{Config, EnvironmentSettings};
+use crate::config::{Config, DatabasePlace, EnvironmentSettings, Variable};
 use crate::controller::bell::Bell;
 use crate::controller::past::Past;
+use crate::controller::planning::scripts_of;
 use crate::controller::registry::Registry;
 use crate::flags::{FlagKeeper, FlagsInForce, ServicesInForce, SharedLedger};
 use crate::store::Store;
 use crate::world::{
     AskedSources, CommandResources, ConfigurationInForce, EnvironmentLayout, FenceFile, Layout,
-    PreviewChecks, ProxyTraffic, SystemClock,
+    PreviewChecks, ProxyTraffic, SystemClock, read_secret,
 };
 use ripcord_core::model::EnvironmentName;
+use ripcord_databases::postgres::{Newest, PostgresDatabase, PostgresOptions};
 use ripcord_databases::sqlite::{SqliteDatabase, SqliteOptions};
-use ripcord_engine::{Ledger, LedgerError, World};
+use ripcord_engine::{Database, Ledger, LedgerError, World};
 use ripcord_platforms::{ProcessOptions, ProcessPlatform};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+
+/// The database of an environment, whatever it is.
+type TargetDatabase = dyn Database + Send + Sync;
 
 /// Everything of one environment.
 pub(crate) struct EnvironmentControl {
@@ -26,7 +31,7 @@ pub(crate) struct EnvironmentControl {
     pub(crate) layout: EnvironmentLayout,
     /// The owner's wishes, read anew for each plan.
     pub(crate) settings: Arc<RwLock<EnvironmentSettings>>,
-    pub(crate) database: Option<SqliteDatabase>,
+    database: Option<Box<TargetDatabase>>,
     pub(crate) platform: Arc<ProcessPlatform>,
     pub(crate) traffic: ProxyTraffic,
     config: ConfigurationInForce,
@@ -57,12 +62,19 @@ impl EnvironmentControl {
         let fence = FenceFile::new(environment.fence());
         let settings = Arc::new(RwLock::new(settings));
         let current = || settings.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let database = current().database.map(|path| {
-            SqliteDatabase::new(SqliteOptions {
-                path,
-                backups: environment.backups(),
-                environment: name.to_string(),
-            })
+        let database = current().database.map(|place| -> Box<TargetDatabase> {
+            match place {
+                DatabasePlace::Sqlite(path) => Box::new(SqliteDatabase::new(SqliteOptions {
+                    path,
+                    backups: environment.backups(),
+                    environment: name.to_string(),
+                })),
+                DatabasePlace::Postgres(url) => Box::new(PostgresDatabase::new(PostgresOptions {
+                    address: Box::new(move || address(&url)),
+                    newest: newest(registry, store),
+                    environment: name.to_string(),
+                })),
+            }
         });
         let platform = Arc::new(ProcessPlatform::new(ProcessOptions {
             root: environment.units(),
@@ -121,7 +133,7 @@ impl EnvironmentControl {
 
     pub(crate) fn world(&self) -> World<'_> {
         World {
-            database: self.database.as_ref().map(|database| database as _),
+            database: self.database.as_deref().map(|database| database as &dyn Database),
             platform: self.platform.as_ref(),
             traffic: &self.traffic,
             config: &self.config,
@@ -165,4 +177,23 @@ impl EnvironmentControl {
 fn flags_server(settings: &RwLock<EnvironmentSettings>) -> Option<SocketAddr> {
     let settings = settings.read().unwrap_or_else(PoisonError::into_inner);
     settings.flags_server.as_ref().map(crate::config::FlagsServer::local)
+}
+
+/// The address of a database, a secret one as it is now.
+fn address(url: &Variable) -> Result<String, String> {
+    match url {
+        Variable::Plain(url) => Ok(url.clone()),
+        Variable::Secret(reference) => read_secret(reference),
+    }
+}
+
+/// Reads the migrations of the newest release that has any.
+fn newest(registry: &Registry, store: &Store) -> Newest {
+    let (registry, store) = (registry.clone(), store.clone());
+    Box::new(move || {
+        let releases = registry.all();
+        let newest = releases.iter().rev().find(|release| !release.migrations.is_empty());
+        let Some(newest) = newest else { return Ok(Vec::new()) };
+        scripts_of(&store, newest).map_err(|failure| failure.to_string())
+    })
 }

@@ -1,9 +1,11 @@
 //! From a wish to a plan: observes the environment, asks the database what the pending
 //! migrations would do, and lets the pure planner decide. Nothing is changed here.
 
+use crate::config::DatabasePlace;
 use crate::controller::environment::EnvironmentControl;
 use crate::controller::{Controller, FREE_BYTES_MIN};
 use crate::failure::{Code, Failure};
+use crate::store::Store;
 use ripcord_core::flag::Clash;
 use ripcord_core::model::{AppliedMigration, Environment, Release, ReleaseId, Strategy};
 use ripcord_core::plan::{
@@ -88,8 +90,10 @@ impl Controller {
 
     /// Whether a copy of the database fits beside what is there, with as much left again.
     fn room_for_a_copy(&self, environment: &EnvironmentControl) -> bool {
-        let database = environment.settings().database;
-        let size = database.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |m| m.len());
+        let Some(DatabasePlace::Sqlite(path)) = environment.settings().database else {
+            return true;
+        };
+        let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         let free = self.ledger.free_bytes().unwrap_or(0);
         free >= size.saturating_mul(2).max(FREE_BYTES_MIN)
     }
@@ -124,20 +128,7 @@ impl Controller {
 
     /// The scripts of a release's migrations, from the store.
     pub(crate) fn scripts(&self, release: &Release) -> Result<Vec<MigrationScript>, Failure> {
-        let script = |migration: &ripcord_core::model::ReleaseMigration| {
-            let text = |digest| -> Result<String, Failure> {
-                let bytes = self.store.read(digest)?;
-                String::from_utf8(bytes).map_err(|error| {
-                    Failure::new(Code::StoreDamaged, format!("a migration is not text: {error}"))
-                })
-            };
-            Ok(MigrationScript {
-                migration: migration.migration.clone(),
-                up: text(&migration.migration.checksum)?,
-                down: migration.down.as_ref().map(text).transpose()?,
-            })
-        };
-        release.migrations.iter().map(script).collect()
+        scripts_of(&self.store, release)
     }
 
     /// The migrations that the database has and the target does not know, with their scripts from
@@ -165,6 +156,28 @@ impl Controller {
         }
         Ok(scripts)
     }
+}
+
+/// The scripts of a release's migrations, from the store.
+pub(crate) fn scripts_of(
+    store: &Store,
+    release: &Release,
+) -> Result<Vec<MigrationScript>, Failure> {
+    let script = |migration: &ripcord_core::model::ReleaseMigration| {
+        let text = |digest| -> Result<String, Failure> {
+            let bytes = store.read(digest)?;
+            String::from_utf8(bytes).map_err(|error| {
+                Failure::new(Code::StoreDamaged, format!("a migration is not text: {error}"))
+            })
+        };
+        Ok(MigrationScript {
+            migration: migration.migration.clone(),
+            up: text(&migration.migration.checksum)?,
+            down: migration.down.as_ref().map(text).transpose()?,
+            origin: migration.origin.clone(),
+        })
+    };
+    release.migrations.iter().map(script).collect()
 }
 
 /// One operation at a time: says who does what, and since when.

@@ -1,7 +1,7 @@
 //! How an instance of a release is started: command, directory and environment, with
 //! placeholders filled in and secrets left as references.
 
-use crate::config::{EnvironmentSettings, Places, fill};
+use crate::config::{DatabasePlace, EnvironmentSettings, Places, Variable, fill, uses};
 use crate::controller::registry::Registry;
 use crate::store::Store;
 use crate::world::{EnvironmentLayout, Layout};
@@ -25,10 +25,18 @@ pub(crate) fn template(
         let directory = layout.release(id);
         store.materialise(&release, &directory).map_err(|failure| failure.to_string())?;
         let settings = settings.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let database = settings.database.as_ref().map(|path| path.display().to_string());
+        let database = match &settings.database {
+            None => None,
+            Some(DatabasePlace::Sqlite(path)) => Some(Value::Plain(path.display().to_string())),
+            Some(DatabasePlace::Postgres(Variable::Plain(url))) => Some(Value::Plain(url.clone())),
+            Some(DatabasePlace::Postgres(Variable::Secret(reference))) => Some(secret(reference)?),
+        };
         let places = Places {
             config: directory.join("config").display().to_string(),
-            database: database.unwrap_or_default(),
+            database: match &database {
+                Some(Value::Plain(text)) => text.clone(),
+                _ => String::new(),
+            },
             environment: settings.name.to_string(),
             flags: environment.flags().display().to_string(),
             release: id.to_string(),
@@ -36,11 +44,16 @@ pub(crate) fn template(
         };
         let mut variables: BTreeMap<String, Value> = BTreeMap::new();
         for (name, text) in &release.environment {
-            let value = match text.strip_prefix("secret:") {
-                Some(reference) => secret(reference)?,
-                None => Value::Plain(fill(text, &places)),
+            let value = match (text.strip_prefix("secret:"), &database) {
+                (Some(reference), _) => secret(reference)?,
+                (None, Some(kept)) if text == "{database}" => kept.clone(),
+                (None, _) => Value::Plain(open(text, database.as_ref(), &places)?),
             };
             variables.insert(name.clone(), value);
+        }
+        if let (Some(DatabasePlace::Postgres(_)), Some(address)) = (&settings.database, &database) {
+            // What the service says itself holds.
+            variables.entry("DATABASE_URL".into()).or_insert_with(|| address.clone());
         }
         if let Some(server) = &settings.flags_server {
             // What the service says itself holds.
@@ -51,17 +64,18 @@ pub(crate) fn template(
                 variables.entry("OFREP_HEADERS".into()).or_insert(headers);
             }
         }
+        let words = |words: &[String]| -> Result<Vec<String>, String> {
+            words.iter().map(|word| open(word, database.as_ref(), &places)).collect()
+        };
         variables.insert("RIPCORD_RELEASE".into(), Value::Plain(id.to_string()));
         variables.insert("RIPCORD_ENVIRONMENT".into(), Value::Plain(settings.name.to_string()));
         Ok(UnitTemplate {
-            command: release.command.iter().map(|word| fill(word, &places)).collect(),
+            command: words(&release.command)?,
             roles: release
                 .roles
                 .iter()
-                .map(|(name, role)| {
-                    (name.clone(), role.command.iter().map(|word| fill(word, &places)).collect())
-                })
-                .collect(),
+                .map(|(name, role)| Ok((name.clone(), words(&role.command)?)))
+                .collect::<Result<_, String>>()?,
             working_directory: directory.join("artifact"),
             environment: variables,
             health: Health { path: settings.health_path.clone() },
@@ -69,6 +83,17 @@ pub(crate) fn template(
             limits: Limits { memory_bytes: settings.memory_bytes_max, ..Limits::default() },
         })
     })
+}
+
+/// Fills placeholders in where all of them may be seen by others.
+fn open(text: &str, database: Option<&Value>, places: &Places) -> Result<String, String> {
+    if uses(text, "database") && !matches!(database, Some(Value::Plain(_)) | None) {
+        return Err(format!(
+            "the address of the database is a secret, so `{{database}}` can only be the whole of \
+             a variable of the environment, and not a part of {text:?}"
+        ));
+    }
+    Ok(fill(text, places))
 }
 
 fn secret(reference: &str) -> Result<Value, String> {

@@ -43,7 +43,7 @@ pub(crate) fn play(stage: &Stage, options: &Options) -> Result<Outcome, Failure>
     story::chapter("v3, a bad canary: one user in ten gets it, its migration only adds a table");
     let before_canary = Before::take(stage, &client)?;
     let canary = release(stage, &client, Fixture::CANARY)?;
-    let canary_schema = before_canary.schema_is_back(&client)?;
+    let canary_schema = before_canary.schema_is_back(stage, &client)?;
     sleep(CALM);
 
     story::chapter("v4, a bad release: its migration drops a column, deletes and rewrites rows");

@@ -3,13 +3,16 @@
 //! back.
 
 mod canary;
+mod cluster;
 mod flags_seen;
 mod journey;
 mod outcome;
+mod server;
 mod stage;
 mod story;
 
 pub(crate) use outcome::Outcome;
+pub(crate) use server::Data;
 pub(crate) use stage::{ENVIRONMENT, Fixture, Stage, cannot_write};
 
 use crate::failure::{Code, Failure};
@@ -29,6 +32,8 @@ pub(crate) struct Options {
     pub(crate) json: bool,
     /// Requests per second.
     pub(crate) rps: u32,
+    /// Where its data is.
+    pub(crate) data: Data,
 }
 
 /// How long the processes may take to end.

@@ -6,10 +6,11 @@ use crate::cli::Ended;
 use crate::demo::canary::CanaryOutcome;
 use crate::demo::flags_seen::FlagsSeen;
 use crate::demo::journey::Released;
+use crate::demo::server::Server;
 use crate::demo::stage::{ENVIRONMENT, Stage, bytes, cannot_write};
 use crate::failure::Failure;
 use crate::world::Layout;
-use ripcord_core::model::EnvironmentName;
+use ripcord_core::model::{Digest, EnvironmentName};
 use ripcord_core::report::Account;
 use ripcord_core::run::{Entry, Event, Observation, Outcome as PlanOutcome, TurnReason};
 use ripcord_ledger::LedgerReader;
@@ -71,6 +72,7 @@ impl Outcome {
 pub(crate) struct Before {
     pub(crate) baseline: Baseline,
     schema: Option<String>,
+    catalogue: Option<Digest>,
     flags: Option<FlagsSeen>,
     config: (Option<PathBuf>, Vec<u8>),
 }
@@ -80,14 +82,16 @@ impl Before {
         Ok(Before {
             baseline: Baseline::take(&stage.database()).map_err(cannot_write)?,
             schema: client.status(ENVIRONMENT)?.schema,
+            catalogue: stage.server().map(Server::catalogue).transpose()?,
             flags: FlagsSeen::now(stage),
             config: config(stage),
         })
     }
 
     /// Whether the schema is what it was.
-    pub(crate) fn schema_is_back(&self, client: &Client) -> Result<bool, Failure> {
-        Ok(client.status(ENVIRONMENT)?.schema == self.schema)
+    pub(crate) fn schema_is_back(&self, stage: &Stage, client: &Client) -> Result<bool, Failure> {
+        let catalogue = stage.server().map(Server::catalogue).transpose()?;
+        Ok(catalogue == self.catalogue && client.status(ENVIRONMENT)?.schema == self.schema)
     }
 }
 
@@ -126,7 +130,7 @@ impl Outcome {
             requests_to_detection: watched(&entries),
             decision_to_traffic_back_ms: account.decision_to_traffic_ms.unwrap_or(u64::MAX),
             rollback_total_ms: account.decision_to_end_ms.unwrap_or(u64::MAX),
-            schema_equal: before.schema_is_back(client)?,
+            schema_equal: before.schema_is_back(stage, client)?,
             data_equal: data.is_clean(),
             user_rows_written_during: record.writes.iter().filter(|w| by_bad(&w.told)).count(),
             user_rows_lost: data.rows_lost.len() + data.baseline_rows_lost.len(),

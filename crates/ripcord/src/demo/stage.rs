@@ -4,11 +4,13 @@
 use crate::api::Client;
 use crate::config::Config;
 use crate::demo::Options;
+use crate::demo::server::Server;
 use crate::failure::{Code, Failure};
 use crate::store::Store;
 use crate::terminal;
 use crate::world::Layout;
 use ripcord_core::model::{EnvironmentName, ReleaseId};
+use ripcord_shop::Place;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -113,6 +115,27 @@ impl Fixture {
     };
 }
 
+macro_rules! postgres {
+    ($($file:literal),+) => {
+        &[$((
+            concat!("migrations/", $file),
+            include_str!(concat!("../../../../examples/shop/postgres/", $file))
+        )),+]
+    };
+}
+
+/// The shop's migrations for `PostgreSQL`, in the place of those of its releases.
+const POSTGRES: &[(&str, &str)] = postgres!(
+    "001_shop.up.sql",
+    "001_shop.down.sql",
+    "002_reviews.up.sql",
+    "002_reviews.down.sql",
+    "003_wishes.up.sql",
+    "003_wishes.down.sql",
+    "003_gifts.up.sql",
+    "003_gifts.down.sql"
+);
+
 /// Where the demo plays.
 #[derive(Debug, Clone)]
 pub(crate) struct Stage {
@@ -123,6 +146,8 @@ pub(crate) struct Stage {
     pub(crate) flags: SocketAddr,
     temporary: bool,
     curtain: Arc<Mutex<Curtain>>,
+    /// The database, where it is no file.
+    server: Option<Arc<Server>>,
 }
 
 /// What may still happen on a stage.
@@ -152,6 +177,9 @@ impl Stage {
             .hint("name a directory that does not exist yet"));
         }
         let [listen, preview, flags] = free_ports()?;
+        fs::create_dir_all(&directory).map_err(cannot_write)?;
+        let server = Server::make(&options.data, &directory.with_extension("postgres"));
+        let server = server.inspect_err(|_| drop(fs::remove_dir(&directory)))?.map(Arc::new);
         let stage = Stage {
             directory,
             listen,
@@ -159,7 +187,11 @@ impl Stage {
             flags,
             temporary,
             curtain: Arc::new(Mutex::new(Curtain::Open)),
+            server,
         };
+        if let Some(server) = &stage.server {
+            server.write_url(&stage.database_url())?;
+        }
         fs::create_dir_all(stage.project().join("bin")).map_err(cannot_write)?;
         let program = std::env::current_exe().map_err(cannot_write)?;
         fs::copy(program, stage.project().join("bin/shop")).map_err(cannot_write)?;
@@ -180,8 +212,21 @@ impl Stage {
         self.directory.join("state")
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
-        self.project().join("shop.db")
+    pub(crate) fn database(&self) -> Place {
+        match &self.server {
+            Some(server) => Place::named(server.url()),
+            None => Place::File(self.project().join("shop.db")),
+        }
+    }
+
+    /// The database, where it is no file.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        self.server.as_deref()
+    }
+
+    /// The file with the address of the database.
+    fn database_url(&self) -> PathBuf {
+        self.directory.join("database-url")
     }
 
     /// The document that the flags server serves.
@@ -208,6 +253,8 @@ impl Stage {
         }
         fs::create_dir_all(&migrations).map_err(cannot_write)?;
         for (name, text) in fixture.files {
+            let other = POSTGRES.iter().find(|(other, _)| other == name);
+            let text = other.filter(|_| self.server.is_some()).map_or(text, |(_, text)| text);
             fs::write(project.join(name), text).map_err(cannot_write)?;
         }
         fs::write(self.config(), self.configuration(fixture)).map_err(cannot_write)
@@ -229,6 +276,14 @@ impl Stage {
             Strategy::BlueGreen => "",
             Strategy::Canary => CANARY,
         };
+        let (variable, place) = match &self.server {
+            None => ("DATABASE_PATH", "engine = \"sqlite\"\npath = \"shop.db\"".to_owned()),
+            Some(_) => {
+                let file = self.database_url();
+                let url = format!("url = {{ secret = \"file:{}\" }}", file.display());
+                ("DATABASE_URL", format!("engine = \"postgres\"\n{url}"))
+            }
+        };
         format!(
             r#"service = "shop"
 
@@ -240,14 +295,13 @@ command = ["./shop", "shop", "--schema", "{schema}"]
 files = ["shop.json"]
 [config.environment]
 CONFIG_FILE = "{{config}}/shop.json"
-DATABASE_PATH = "{{database}}"
+{variable} = "{{database}}"
 FLAGS_FILE = "{{flags}}"
 FAULT_LOG = "{fault_log}"
 SHOP_RELEASE = "{{release}}"
 
 [database]
-engine = "sqlite"
-path = "shop.db"
+{place}
 migrations = "migrations"
 
 [flags]
@@ -327,6 +381,9 @@ serve = "{flags}"
             Curtain::Playing(child) => child.id(),
             Curtain::Open | Curtain::Fallen => return,
         };
+        if let Some(server) = &self.server {
+            server.keep();
+        }
         let (config, state) = (self.config(), self.state());
         let options = format!("--config {} --state {}", config.display(), state.display());
         for line in [
@@ -345,6 +402,9 @@ serve = "{flags}"
         let before = std::mem::replace(&mut *self.curtain(), Curtain::Fallen);
         if let Curtain::Playing(mut child) = before {
             end(&mut child, longest);
+        }
+        if let Some(server) = &self.server {
+            server.unmake();
         }
         if self.temporary {
             self.remove()?;

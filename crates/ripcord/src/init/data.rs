@@ -4,7 +4,7 @@
 use super::folder::Folder;
 use super::variables::{self, Found};
 use super::{Note, Told, counted};
-use ripcord_databases::migrations;
+use ripcord_databases::{formats, migrations};
 use ripcord_flags::Document;
 use std::path::Path;
 
@@ -39,11 +39,20 @@ pub(super) struct Data {
     pub(super) flags: Option<Told<String>>,
 }
 
-/// A database file and its migrations.
+/// A database and its migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Database {
-    pub(super) path: String,
+    pub(super) place: Place,
     pub(super) migrations: String,
+}
+
+/// Where a database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A file of `SQLite`.
+    File(String),
+    /// A `PostgreSQL` server, whose address is in this variable of the controller.
+    Server(&'static str),
 }
 
 pub(super) fn look(
@@ -64,6 +73,14 @@ fn database(
     let place = MIGRATIONS
         .into_iter()
         .find(|place| folder.has_folder(place) && !folder.names(place).is_empty())?;
+    let address = ["DATABASE_URL", "DB_URL"]
+        .into_iter()
+        .find_map(|name| Some((name, variables::raw(variables, name)?)));
+    let foreign = address.and_then(|(name, address)| Some((name, address.split_once("://")?.0)));
+    let foreign = foreign.filter(|(_, scheme)| !scheme.starts_with("sqlite") && *scheme != "file");
+    if let Some((name, "postgres" | "postgresql")) = foreign {
+        return server(folder, name, place, missing);
+    }
     let scripts = match migrations::read(&folder.path(place)) {
         Ok(found) => found.scripts.len(),
         Err(_) => 0,
@@ -76,12 +93,7 @@ fn database(
         missing.push(Note::missing("database", what));
         return None;
     }
-    let address =
-        ["DATABASE_URL", "DB_URL"].iter().find_map(|name| variables::raw(variables, name));
-    let foreign = address.and_then(|address| address.split_once("://")).map(|(scheme, _)| scheme);
-    if let Some(engine) =
-        foreign.filter(|scheme| !scheme.starts_with("sqlite") && *scheme != "file")
-    {
+    if let Some((_, engine)) = foreign {
         let what = format!("the database is {engine}, of which Ripcord does not take care yet");
         missing.push(Note::missing("database", what));
         return None;
@@ -89,13 +101,39 @@ fn database(
     let named = ["DATABASE_URL", "DATABASE_PATH", "DATABASE_FILE", "DB_PATH", "DB_FILE", "DB_URL"];
     let path = named.iter().find_map(|name| path_of(variables::raw(variables, name)?));
     let found = |path: String, what: String| {
-        Told::guessed(Database { path, migrations: place.to_owned() }, what)
+        Told::guessed(Database { place: Place::File(path), migrations: place.to_owned() }, what)
     };
     let counted = format!("{} in {place}", counted(scripts, "migration"));
     Some(match path.or_else(|| file_of(folder)) {
         Some(path) => found(path, counted),
         None => found(format!("{service}.db"), format!("{counted}; no database file was found")),
     })
+}
+
+/// A database at a server, whose migrations may be of any tool that is known.
+fn server(
+    folder: &Folder,
+    variable: &'static str,
+    place: &str,
+    missing: &mut Vec<Note>,
+) -> Option<Told<Database>> {
+    let path = folder.path(place);
+    let read = formats::detect(&path).and_then(|format| formats::read(&path, format));
+    match read {
+        Ok(set) => {
+            let count = counted(set.migrations.len(), "migration");
+            let what = format!(
+                "{count} in {place}, as {} has them; the address is that of {variable}",
+                set.format
+            );
+            let migrations = place.to_owned();
+            Some(Told::guessed(Database { place: Place::Server(variable), migrations }, what))
+        }
+        Err(error) => {
+            missing.push(Note::missing("database", format!("{place} is not taken over: {error}")));
+            None
+        }
+    }
 }
 
 /// The path of an address like `sqlite://data/shop.db?mode=rwc`.

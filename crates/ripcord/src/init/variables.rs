@@ -2,7 +2,7 @@
 //! examples; whatever may be a secret becomes a reference, and a real `.env` may be one throughout.
 
 use super::Told;
-use super::data::Data;
+use super::data::{Data, Place};
 use super::folder::Folder;
 use crate::config::Variable;
 
@@ -84,7 +84,10 @@ pub(super) fn with_places(mut variables: Vec<Found>, data: &Data) -> Vec<Found> 
     for variable in &mut variables {
         let place = match variable.name.as_str() {
             name if data.flags.is_some() && is_of_flags(name) => "{flags}".to_owned(),
-            name if data.database.is_some() && is_of_database(name) => {
+            name if on_server(data) && matches!(name, "DATABASE_URL" | "DB_URL") => {
+                "{database}".to_owned()
+            }
+            name if data.database.is_some() && !on_server(data) && is_of_database(name) => {
                 format!("{}{{database}}", scheme(&variable.raw))
             }
             _ => continue,
@@ -106,6 +109,12 @@ pub(super) fn with_places(mut variables: Vec<Found>, data: &Data) -> Vec<Found> 
         add("FLAGS_FILE", "{flags}");
     }
     variables
+}
+
+/// Whether the database is at a server.
+fn on_server(data: &Data) -> bool {
+    let place = data.database.as_ref().map(|database| &database.value.place);
+    matches!(place, Some(Place::Server(_)))
 }
 
 fn is_of_database(name: &str) -> bool {

@@ -1,5 +1,6 @@
 //! The draft as text: the configuration with a comment on each part that says what it rests on.
 
+use super::data::Place;
 use super::{Draft, Findings, How, Note, Told};
 use crate::config::Variable;
 
@@ -35,8 +36,16 @@ pub(super) fn write(findings: &Findings) -> Draft {
         page.line("");
         page.line("[database]");
         page.told("database", database);
-        page.key("engine", "sqlite");
-        page.key("path", &database.value.path);
+        match &database.value.place {
+            Place::File(path) => {
+                page.key("engine", "sqlite");
+                page.key("path", path);
+            }
+            Place::Server(variable) => {
+                page.key("engine", "postgres");
+                page.line(&format!("url = {{ secret = \"env:{variable}\" }}"));
+            }
+        }
         page.key("migrations", &database.value.migrations);
     }
     if let Some(flags) = &findings.flags {

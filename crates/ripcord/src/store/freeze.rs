@@ -7,6 +7,7 @@ use crate::flags::{at_services, wished};
 use crate::store::artifact;
 use crate::store::flags::flag_set;
 use crate::store::git;
+use crate::store::migrations::Folder;
 use crate::store::object::{Store, unusable};
 use jiff::Timestamp;
 use ripcord_core::model::{Digest, FlagSet, Release, ReleaseId, ReleaseMigration};
@@ -82,18 +83,13 @@ impl Store {
     }
 
     fn freeze_migrations(&self, config: &Config) -> Result<Vec<ReleaseMigration>, Failure> {
-        let Some(database) = &config.document().database else { return Ok(Vec::new()) };
-        let path = config.resolve(database.migrations.get_ref().as_path());
-        let folder = ripcord_databases::migrations::read(&path).map_err(|error| {
-            Failure::new(Code::MigrationsInvalid, error.to_string())
-                .at(config.show(database.migrations.span()))
-        })?;
+        let Some(folder) = Folder::read(config)? else { return Ok(Vec::new()) };
         let freeze = |script: ripcord_core::schema::MigrationScript| {
             self.put(script.up.as_bytes())?;
             let down = script.down.map(|down| self.put(down.as_bytes())).transpose()?;
-            Ok(ReleaseMigration { migration: script.migration, down })
+            Ok(ReleaseMigration { migration: script.migration, down, origin: script.origin })
         };
-        folder.scripts.into_iter().map(freeze).collect()
+        folder.into_scripts().into_iter().map(freeze).collect()
     }
 }
 

@@ -8,6 +8,7 @@ mod git;
 mod listing;
 mod manifest;
 mod materialise;
+mod migrations;
 mod object;
 mod prune;
 #[cfg(test)]
@@ -18,4 +19,5 @@ pub(crate) use flags::flag_set;
 pub(crate) use freeze::config_file;
 pub(crate) use git::git_tag;
 pub(crate) use manifest::write_manifest;
+pub(crate) use migrations::Folder;
 pub(crate) use object::Store;

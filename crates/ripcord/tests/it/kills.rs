@@ -3,8 +3,8 @@
 //! and data agreeing, and no request was lost.
 
 use crate::site::{Site, get};
-use ripcord_shop::Schema;
 use ripcord_shop::load::verify;
+use ripcord_shop::{Place, Schema};
 use serde_json::Value;
 use std::fs;
 use std::time::Duration;
@@ -142,6 +142,21 @@ fn scenario_49_crash_at_every_step_of_a_rollback_of_a_rolling_release() {
 }
 
 #[test]
+fn scenario_49_crash_at_every_step_of_a_deploy_over_postgresql() {
+    pull_the_plug_of(Site::on_postgres(), Journey::Deploy, 13);
+}
+
+#[test]
+fn scenario_49_crash_at_every_step_of_being_taken_back_over_postgresql() {
+    pull_the_plug_of(Site::on_postgres(), Journey::TakenBack, 13);
+}
+
+#[test]
+fn scenario_49_crash_at_every_step_of_a_rollback_over_postgresql() {
+    pull_the_plug_of(Site::on_postgres(), Journey::Rollback, 13);
+}
+
+#[test]
 fn soak_crash_before_and_after_every_entry() {
     if std::env::var("RIPCORD_SOAK_MINUTES").is_err() {
         return;
@@ -158,12 +173,18 @@ fn soak_crash_before_and_after_every_entry() {
     ] {
         pull_the_plug(journey, 1);
     }
+    for journey in [Journey::Deploy, Journey::TakenBack, Journey::Rollback] {
+        pull_the_plug_of(Site::on_postgres(), journey, 1);
+    }
 }
 
 /// Pulls the plug at every `stride`-th place, before and after entries in turn, until a journey
 /// gets through.
 fn pull_the_plug(journey: Journey, stride: usize) {
-    let mut site = Site::new();
+    pull_the_plug_of(Site::new(), journey, stride);
+}
+
+fn pull_the_plug_of(mut site: Site, journey: Journey, stride: usize) {
     site.serve();
     let serves = |site: &Site, release: &str| {
         site.dress_with(release, |text| journey.environment(text));
@@ -220,7 +241,7 @@ fn pull_the_plug(journey: Journey, stride: usize) {
     assert!(kills > 0);
     let (report, record) = load.stop().unwrap();
     assert!(report.failed_unexplained.is_empty(), "{:?}", report.failed_unexplained);
-    let data = verify(&site.database(), &record, None, Schema::V2).unwrap();
+    let data = verify(site.place(), &record, None, Schema::V2).unwrap();
     assert!(data.is_clean(), "{data:?}");
     site.run(&["ledger", "verify"]).expect(0);
     site.close();
@@ -268,7 +289,7 @@ fn scenario_49_the_proxy_is_killed_meanwhile() {
     }
     assert_eq!(agreement(&mut site, "at the end"), stable);
     let (_, record) = load.stop().unwrap();
-    let data = verify(&site.database(), &record, None, Schema::V2).unwrap();
+    let data = verify(site.place(), &record, None, Schema::V2).unwrap();
     assert!(data.is_clean(), "{data:?}");
     site.close();
 }
@@ -316,6 +337,9 @@ fn agreement(site: &mut Site, place: &str) -> String {
 }
 
 fn has_column(site: &Site, name: &str) -> bool {
-    let connection = rusqlite::Connection::open(site.database()).unwrap();
-    connection.prepare(&format!("SELECT {name} FROM orders LIMIT 1")).is_ok()
+    let sql = format!("SELECT {name} FROM orders LIMIT 1");
+    match site.place() {
+        Place::File(path) => rusqlite::Connection::open(path).unwrap().prepare(&sql).is_ok(),
+        Place::Server(_) => site.server().client().simple_query(&sql).is_ok(),
+    }
 }

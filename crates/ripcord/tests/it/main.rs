@@ -28,13 +28,14 @@ mod journeys;
 mod judge;
 mod kills;
 mod many;
+mod over_postgres;
 mod pruning;
 mod rolling;
 mod scenarios;
-mod shares;
 #[expect(dead_code, reason = "the tests of another crate need more of it")]
 #[path = "../../../integrations/tests/it/server.rs"]
 mod server;
+mod shares;
 mod site;
 mod sources;
 mod tour;

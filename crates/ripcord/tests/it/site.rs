@@ -1,6 +1,8 @@
 //! A site of its own for each test: a project, a state directory, free ports, a controller, and
 //! the certainty that no process is left behind.
 
+use crate::cluster::{Database, database};
+use ripcord_shop::Place;
 use ripcord_shop::load::{Load, LoadHandle, LoadOptions};
 use serde_json::Value;
 use std::fs::{self, File};
@@ -19,6 +21,8 @@ pub(crate) struct Site {
     pub(crate) listen: SocketAddr,
     pub(crate) preview: SocketAddr,
     controller: Option<Child>,
+    /// The database, where it is no file.
+    server: Option<Database>,
 }
 
 /// What a command answered.
@@ -56,11 +60,21 @@ impl Site {
             preview: second.local_addr().unwrap(),
             directory,
             controller: None,
+            server: None,
         };
         fs::create_dir_all(site.project().join("bin")).unwrap();
         fs::hard_link(RIPCORD, site.project().join("bin/shop"))
             .or_else(|_| fs::copy(RIPCORD, site.project().join("bin/shop")).map(drop))
             .unwrap();
+        site.dress("v1-good");
+        site
+    }
+
+    /// A project with the shop's first release over `PostgreSQL`; nothing runs yet.
+    pub(crate) fn on_postgres() -> Site {
+        let mut site = Site::new();
+        site.server = Some(database());
+        site.name_server(&site.server().url);
         site.dress("v1-good");
         site
     }
@@ -88,6 +102,24 @@ impl Site {
         self.project().join("shop.db")
     }
 
+    /// The database, of whichever kind.
+    pub(crate) fn place(&self) -> Place {
+        match &self.server {
+            Some(server) => Place::named(&server.url),
+            None => Place::File(self.database()),
+        }
+    }
+
+    /// Says where the database is, from now on.
+    pub(crate) fn name_server(&self, url: &str) {
+        fs::write(self.path().join("database-url"), url).unwrap();
+    }
+
+    /// The database at a server.
+    pub(crate) fn server(&self) -> &Database {
+        self.server.as_ref().expect("a site over PostgreSQL")
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
@@ -110,7 +142,9 @@ impl Site {
         }
         for file in fs::read_dir(source.join("migrations")).unwrap() {
             let file = file.unwrap();
-            fs::copy(file.path(), migrations.join(file.file_name())).unwrap();
+            let other = source.join("../../postgres").join(file.file_name());
+            let from = if self.server.is_some() { other } else { file.path() };
+            fs::copy(from, migrations.join(file.file_name())).unwrap();
         }
         let schema = match release {
             "v1-good" => 1,
@@ -122,6 +156,14 @@ impl Site {
 
     fn configuration(&self, schema: u8) -> String {
         let faults = self.directory.path().join("faults.log");
+        let (variable, place) = match &self.server {
+            None => ("DATABASE_PATH", "engine = \"sqlite\"\npath = \"shop.db\"".to_owned()),
+            Some(_) => {
+                let file = self.path().join("database-url");
+                let url = format!("url = {{ secret = \"file:{}\" }}", file.display());
+                ("DATABASE_URL", format!("engine = \"postgres\"\n{url}"))
+            }
+        };
         format!(
             r#"service = "shop"
 
@@ -133,7 +175,7 @@ command = ["./shop", "shop", "--schema", "{schema}"]
 files = ["shop.json"]
 [config.environment]
 CONFIG_FILE = "{{config}}/shop.json"
-DATABASE_PATH = "{{database}}"
+{variable} = "{{database}}"
 FLAGS_FILE = "{{flags}}"
 FAULT_LOG = "{faults}"
 SHOP_RELEASE = "{{release}}"
@@ -142,8 +184,7 @@ SHOP_RELEASE = "{{release}}"
 ready_within = "5s"
 
 [database]
-engine = "sqlite"
-path = "shop.db"
+{place}
 migrations = "migrations"
 
 [flags]

@@ -1,7 +1,6 @@
 //! Holding the database against what clients were told, and against how it was before.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,7 +8,7 @@ use serde_json::Value;
 use super::expect::{ExpectedRow, Presence, expected_rows, has_column};
 use super::record::Record;
 use super::snapshot::{Baseline, Row};
-use crate::{Schema, ShopError};
+use crate::{Place, Schema, ShopError};
 
 /// Audit entries up to this id are deleted by migration 3.
 const AUDIT_DELETED_BY_V3: i64 = 100;
@@ -75,7 +74,7 @@ pub struct Difference {
 /// # Errors
 /// When the database cannot be read.
 pub fn verify(
-    database: &Path,
+    database: impl Into<Place>,
     record: &Record,
     baseline: Option<&Baseline>,
     expected: Schema,

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ShopError;
+use crate::{Place, ShopError};
 
 const TABLES: [&str; 5] = ["audit_log", "customers", "orders", "products", "reviews"];
 
@@ -28,12 +28,13 @@ impl Baseline {
     ///
     /// # Errors
     /// When the database cannot be opened or read.
-    pub fn take(database: &Path) -> Result<Self, ShopError> {
-        read(database).map_err(|source| ShopError::Database {
-            doing: "read all rows of",
-            path: database.to_owned(),
-            source,
-        })
+    pub fn take(database: impl Into<Place>) -> Result<Self, ShopError> {
+        let place = database.into();
+        let read = match &place {
+            Place::File(path) => read(path).map_err(|error| error.to_string()),
+            Place::Server(address) => server::read(address).map_err(|error| error.to_string()),
+        };
+        read.map_err(|why| ShopError::Database { doing: "read all rows of", place, why })
     }
 
     /// Whether a table of this generation has such a column.
@@ -78,5 +79,43 @@ fn cell(value: ValueRef<'_>) -> Value {
         ValueRef::Real(real) => real.into(),
         ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
         ValueRef::Blob(bytes) => format!("blob {bytes:02x?}").into(),
+    }
+}
+
+/// The same at a server.
+mod server {
+    use super::{BTreeMap, Baseline, Row, TABLES, Value};
+    use postgres::{Client, NoTls, SimpleQueryMessage};
+
+    pub(super) fn read(address: &str) -> Result<Baseline, Box<dyn std::error::Error>> {
+        let mut client = Client::connect(address, NoTls)?;
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        let mut baseline = Baseline::default();
+        for table in TABLES {
+            let there = format!("SELECT to_regclass('{table}')::text");
+            if first(&mut client, &there)?.is_empty() {
+                continue;
+            }
+            // The server itself says what each row is, as JSON.
+            let mut rows: BTreeMap<i64, Row> = BTreeMap::new();
+            for text in first(&mut client, &format!("SELECT row_to_json(t)::text FROM {table} t"))?
+            {
+                let row: Row = serde_json::from_str(&text)?;
+                let id = row.get("id").and_then(Value::as_i64).ok_or("a row without an id")?;
+                rows.insert(id, row);
+            }
+            baseline.tables.insert(table.to_owned(), rows);
+        }
+        Ok(baseline)
+    }
+
+    /// The first field of each row, where it is not NULL.
+    fn first(client: &mut Client, sql: &str) -> Result<Vec<String>, postgres::Error> {
+        let messages = client.simple_query(sql)?;
+        let field = |message: &SimpleQueryMessage| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        };
+        Ok(messages.iter().filter_map(field).collect())
     }
 }

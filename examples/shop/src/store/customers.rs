@@ -1,9 +1,8 @@
 //! Customers. An address is stored as given by V1 and V2, in lower case by V3.
 
-use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::{Connection, StoreError};
 use crate::Schema;
 
 /// A customer as answered.
@@ -21,17 +20,16 @@ pub(crate) struct NewCustomer {
     email: String,
 }
 
-pub(crate) fn customer(connection: &Connection, id: i64) -> Result<Customer, StoreError> {
-    connection
-        .query_row("SELECT id, name, email FROM customers WHERE id = ?1", [id], |row| {
-            Ok(Customer { id: row.get(0)?, name: row.get(1)?, email: row.get(2)? })
-        })
-        .optional()?
-        .ok_or(StoreError::NotFound("customer"))
+pub(crate) fn customer(connection: &mut Connection, id: i64) -> Result<Customer, StoreError> {
+    let found =
+        connection.row("SELECT id, name, email FROM customers WHERE id = $1", &[id.into()])?;
+    let row = found.ok_or(StoreError::NotFound("customer"))?;
+    let text = |at: usize| row[at].text().unwrap_or_default();
+    Ok(Customer { id: row[0].integer(), name: text(1), email: text(2) })
 }
 
 pub(crate) fn insert_customer(
-    connection: &Connection,
+    connection: &mut Connection,
     schema: Schema,
     new: &NewCustomer,
 ) -> Result<Customer, StoreError> {
@@ -42,7 +40,9 @@ pub(crate) fn insert_customer(
         return Err(StoreError::Invalid("an email address needs an @"));
     }
     let email = schema.normalise_email(&new.email);
-    connection
-        .execute("INSERT INTO customers (name, email) VALUES (?1, ?2)", (&new.name, &email))?;
-    customer(connection, connection.last_insert_rowid())
+    let made = connection.row(
+        "INSERT INTO customers (name, email) VALUES ($1, $2) RETURNING id",
+        &[new.name.as_str().into(), email.as_str().into()],
+    )?;
+    customer(connection, made.map_or(0, |row| row[0].integer()))
 }

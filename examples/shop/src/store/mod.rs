@@ -3,12 +3,14 @@
 //! Statements are prepared anew every time: the schema may change beneath a running process, and
 //! a cached statement would answer with columns that are no longer there.
 
+mod connection;
 mod customers;
 mod orders;
 mod pool;
 mod products;
 mod reviews;
 
+pub(crate) use connection::{Cell, Connection};
 pub(crate) use customers::{NewCustomer, customer, insert_customer};
 pub(crate) use orders::{Change, NewOrder, Placed, change_order, list_orders, order, place_order};
 pub(crate) use pool::Pool;
@@ -23,7 +25,7 @@ pub(crate) enum StoreError {
     #[error("{0}")]
     Invalid(&'static str),
     #[error("database: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(String),
     #[error("the database is busy, try again")]
     Busy,
 }

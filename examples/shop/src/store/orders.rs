@@ -2,10 +2,9 @@
 //!
 //! V1 and V2 read and write `note`; V2 and V3 `channel`; V3 `gift`, and it ignores a note.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, customer, product};
+use super::{Cell, Connection, StoreError, customer, product};
 use crate::Schema;
 
 const QUANTITY_MAX: i64 = 1000;
@@ -67,18 +66,21 @@ pub(crate) fn place_order(
     if new.client_key.is_empty() || new.client_key.len() > 200 {
         return Err(StoreError::Invalid("client_key must have 1 to 200 bytes"));
     }
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if let Some(known) = find(&transaction, schema, "client_key = ?1", &new.client_key)? {
-        return Ok(Placed::Known(known));
-    }
-    customer(&transaction, new.customer)?;
-    product(&transaction, new.product)?;
-    insert(&transaction, schema, new)?;
-    let id = transaction.last_insert_rowid();
-    audit(&transaction, id, "placed")?;
-    let order = order(&transaction, schema, id)?;
-    transaction.commit()?;
-    Ok(Placed::New(order))
+    connection.transaction(|connection| {
+        let key = Cell::from(new.client_key.as_str());
+        if let Some(known) = find(connection, schema, "client_key = $1", key.clone())? {
+            return Ok(Placed::Known(known));
+        }
+        customer(connection, new.customer)?;
+        product(connection, new.product)?;
+        let Some(id) = insert(connection, schema, new)? else {
+            // Another instance was faster with the same order.
+            let known = find(connection, schema, "client_key = $1", key)?;
+            return known.map(Placed::Known).ok_or(StoreError::Busy);
+        };
+        audit(connection, id, "placed")?;
+        Ok(Placed::New(order(connection, schema, id)?))
+    })
 }
 
 pub(crate) fn change_order(
@@ -91,34 +93,39 @@ pub(crate) fn change_order(
         return Err(StoreError::Invalid("a change names a quantity or a note"));
     }
     change.quantity.map_or(Ok(()), check_quantity)?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if let Some(quantity) = change.quantity {
-        transaction.execute("UPDATE orders SET quantity = ?2 WHERE id = ?1", (id, quantity))?;
-    }
-    if let (Some(note), true) = (&change.note, schema.has_note()) {
-        transaction.execute("UPDATE orders SET note = ?2 WHERE id = ?1", (id, note))?;
-    }
-    let order = order(&transaction, schema, id)?;
-    audit(&transaction, id, "changed")?;
-    transaction.commit()?;
-    Ok(order)
+    connection.transaction(|connection| {
+        if let Some(quantity) = change.quantity {
+            let sql = "UPDATE orders SET quantity = $1 WHERE id = $2";
+            connection.rows(sql, &[quantity.into(), id.into()])?;
+        }
+        if let (Some(note), true) = (&change.note, schema.has_note()) {
+            let sql = "UPDATE orders SET note = $1 WHERE id = $2";
+            connection.rows(sql, &[note.as_str().into(), id.into()])?;
+        }
+        let order = order(connection, schema, id)?;
+        audit(connection, id, "changed")?;
+        Ok(order)
+    })
 }
 
-pub(crate) fn order(connection: &Connection, schema: Schema, id: i64) -> Result<Order, StoreError> {
-    find(connection, schema, "id = ?1", id)?.ok_or(StoreError::NotFound("order"))
+pub(crate) fn order(
+    connection: &mut Connection,
+    schema: Schema,
+    id: i64,
+) -> Result<Order, StoreError> {
+    find(connection, schema, "id = $1", id.into())?.ok_or(StoreError::NotFound("order"))
 }
 
 /// The newest orders.
 pub(crate) fn list_orders(
-    connection: &Connection,
+    connection: &mut Connection,
     schema: Schema,
     limit: u32,
 ) -> Result<Vec<Order>, StoreError> {
     let columns = columns(schema);
-    let mut statement =
-        connection.prepare(&format!("SELECT {columns} FROM orders ORDER BY id DESC LIMIT ?1"))?;
-    let orders = statement.query_map([limit], read_order)?;
-    Ok(orders.collect::<rusqlite::Result<_>>()?)
+    let sql = format!("SELECT {columns} FROM orders ORDER BY id DESC LIMIT $1");
+    let rows = connection.rows(&sql, &[i64::from(limit).into()])?;
+    Ok(rows.iter().map(|row| read_order(row)).collect())
 }
 
 fn check_quantity(quantity: i64) -> Result<(), StoreError> {
@@ -128,45 +135,54 @@ fn check_quantity(quantity: i64) -> Result<(), StoreError> {
     Err(StoreError::Invalid("quantity must be 1 to 1000"))
 }
 
-fn insert(transaction: &Transaction<'_>, schema: Schema, new: &NewOrder) -> rusqlite::Result<()> {
-    let order = (new.customer, new.product, new.quantity, &new.client_key);
-    let channel = new.channel.as_deref().unwrap_or("web");
-    match schema {
-        Schema::V1 => transaction.execute(
-            "INSERT INTO orders (customer_id, product_id, quantity, client_key, note)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-            (order.0, order.1, order.2, order.3, &new.note),
-        ),
-        Schema::V2 => transaction.execute(
-            "INSERT INTO orders (customer_id, product_id, quantity, client_key, note, channel)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            (order.0, order.1, order.2, order.3, &new.note, channel),
-        ),
-        Schema::V3 => transaction.execute(
-            "INSERT INTO orders (customer_id, product_id, quantity, client_key, channel, gift)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            (order.0, order.1, order.2, order.3, channel, new.gift),
-        ),
-    }?;
-    Ok(())
+/// The new order's id; none when there is one of this key already.
+fn insert(
+    connection: &mut Connection,
+    schema: Schema,
+    new: &NewOrder,
+) -> Result<Option<i64>, StoreError> {
+    let mut columns = vec!["customer_id", "product_id", "quantity", "client_key"];
+    let mut values: Vec<Cell> = vec![
+        new.customer.into(),
+        new.product.into(),
+        new.quantity.into(),
+        new.client_key.as_str().into(),
+    ];
+    if schema.has_note() {
+        columns.push("note");
+        values.push(new.note.as_deref().into());
+    }
+    if schema.has_channel() {
+        columns.push("channel");
+        values.push(new.channel.as_deref().unwrap_or("web").into());
+    }
+    if schema.has_gift() {
+        columns.push("gift");
+        values.push(i64::from(new.gift).into());
+    }
+    let places: Vec<String> = (1..=values.len()).map(|at| format!("${at}")).collect();
+    let sql = format!(
+        "INSERT INTO orders ({}) VALUES ({}) ON CONFLICT (client_key) DO NOTHING RETURNING id",
+        columns.join(", "),
+        places.join(", ")
+    );
+    Ok(connection.row(&sql, &values)?.map(|row| row[0].integer()))
 }
 
-fn audit(transaction: &Transaction<'_>, order: i64, message: &str) -> rusqlite::Result<()> {
-    transaction
-        .execute("INSERT INTO audit_log (order_id, message) VALUES (?1, ?2)", (order, message))?;
-    Ok(())
+fn audit(connection: &mut Connection, order: i64, message: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO audit_log (order_id, message) VALUES ($1, $2)";
+    connection.rows(sql, &[order.into(), message.into()]).map(|_| ())
 }
 
 fn find(
-    connection: &Connection,
+    connection: &mut Connection,
     schema: Schema,
     condition: &str,
-    value: impl rusqlite::ToSql,
-) -> rusqlite::Result<Option<Order>> {
+    value: Cell,
+) -> Result<Option<Order>, StoreError> {
     let columns = columns(schema);
-    connection
-        .query_row(&format!("SELECT {columns} FROM orders WHERE {condition}"), [value], read_order)
-        .optional()
+    let sql = format!("SELECT {columns} FROM orders WHERE {condition}");
+    Ok(connection.row(&sql, &[value])?.as_deref().map(read_order))
 }
 
 /// The same nine columns for every generation, with NULL for what it does not know.
@@ -179,16 +195,17 @@ fn columns(schema: Schema) -> String {
     )
 }
 
-fn read_order(row: &Row<'_>) -> rusqlite::Result<Order> {
-    Ok(Order {
-        id: row.get(0)?,
-        customer: row.get(1)?,
-        product: row.get(2)?,
-        quantity: row.get(3)?,
-        note: row.get(4)?,
-        client_key: row.get(5)?,
-        created_at: row.get(6)?,
-        channel: row.get(7)?,
-        gift: row.get(8)?,
-    })
+fn read_order(row: &[Cell]) -> Order {
+    let text = |at: usize| row[at].text();
+    Order {
+        id: row[0].integer(),
+        customer: row[1].integer(),
+        product: row[2].integer(),
+        quantity: row[3].integer(),
+        note: text(4),
+        client_key: text(5).unwrap_or_default(),
+        created_at: text(6).unwrap_or_default(),
+        channel: text(7),
+        gift: row[8].flag(),
+    }
 }

@@ -1,9 +1,8 @@
 //! Products: read only, whoever sets prices does so in migrations.
 
-use rusqlite::{Connection, OptionalExtension as _, Row};
 use serde::Serialize;
 
-use super::StoreError;
+use super::{Cell, Connection, StoreError};
 
 /// A product as answered.
 #[derive(Debug, Serialize)]
@@ -14,27 +13,26 @@ pub(crate) struct Product {
     stock: i64,
 }
 
-pub(crate) fn product(connection: &Connection, id: i64) -> Result<Product, StoreError> {
-    connection
-        .query_row(
-            "SELECT id, name, price_cents, stock FROM products WHERE id = ?1",
-            [id],
-            read_product,
-        )
-        .optional()?
-        .ok_or(StoreError::NotFound("product"))
+pub(crate) fn product(connection: &mut Connection, id: i64) -> Result<Product, StoreError> {
+    let found = connection
+        .row("SELECT id, name, price_cents, stock FROM products WHERE id = $1", &[id.into()])?;
+    found.as_deref().map(read_product).ok_or(StoreError::NotFound("product"))
 }
 
 pub(crate) fn list_products(
-    connection: &Connection,
+    connection: &mut Connection,
     limit: u32,
 ) -> Result<Vec<Product>, StoreError> {
-    let mut statement = connection
-        .prepare("SELECT id, name, price_cents, stock FROM products ORDER BY id LIMIT ?1")?;
-    let products = statement.query_map([limit], read_product)?;
-    Ok(products.collect::<rusqlite::Result<_>>()?)
+    let sql = "SELECT id, name, price_cents, stock FROM products ORDER BY id LIMIT $1";
+    let rows = connection.rows(sql, &[i64::from(limit).into()])?;
+    Ok(rows.iter().map(|row| read_product(row)).collect())
 }
 
-fn read_product(row: &Row<'_>) -> rusqlite::Result<Product> {
-    Ok(Product { id: row.get(0)?, name: row.get(1)?, price_cents: row.get(2)?, stock: row.get(3)? })
+fn read_product(row: &[Cell]) -> Product {
+    Product {
+        id: row[0].integer(),
+        name: row[1].text().unwrap_or_default(),
+        price_cents: row[2].integer(),
+        stock: row[3].integer(),
+    }
 }

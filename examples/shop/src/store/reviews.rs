@@ -1,9 +1,8 @@
 //! Reviews, which V1 does not know.
 
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, product};
+use super::{Cell, Connection, StoreError, product};
 
 /// A review as answered.
 #[derive(Debug, Serialize)]
@@ -22,31 +21,42 @@ pub(crate) struct NewReview {
     body: String,
 }
 
-pub(crate) fn insert_review(connection: &Connection, new: NewReview) -> Result<Review, StoreError> {
+pub(crate) fn insert_review(
+    connection: &mut Connection,
+    new: NewReview,
+) -> Result<Review, StoreError> {
     if !(1..=5).contains(&new.stars) {
         return Err(StoreError::Invalid("a review has 1 to 5 stars"));
     }
     product(connection, new.product)?;
-    connection.execute(
-        "INSERT INTO reviews (product_id, stars, body) VALUES (?1, ?2, ?3)",
-        (new.product, new.stars, &new.body),
+    let made = connection.row(
+        "INSERT INTO reviews (product_id, stars, body) VALUES ($1, $2, $3) RETURNING id",
+        &[new.product.into(), new.stars.into(), new.body.as_str().into()],
     )?;
-    let id = connection.last_insert_rowid();
+    let id = made.map_or(0, |row| row[0].integer());
     Ok(Review { id, product: new.product, stars: new.stars, body: new.body })
 }
 
 /// The newest reviews, of one product or of all.
 pub(crate) fn list_reviews(
-    connection: &Connection,
+    connection: &mut Connection,
     product: Option<i64>,
     limit: u32,
 ) -> Result<Vec<Review>, StoreError> {
-    let mut statement = connection.prepare(
-        "SELECT id, product_id, stars, body FROM reviews
-         WHERE ?1 IS NULL OR product_id = ?1 ORDER BY id DESC LIMIT ?2",
-    )?;
-    let reviews = statement.query_map((product, limit), |row| {
-        Ok(Review { id: row.get(0)?, product: row.get(1)?, stars: row.get(2)?, body: row.get(3)? })
-    })?;
-    Ok(reviews.collect::<rusqlite::Result<_>>()?)
+    let limit = Cell::from(i64::from(limit));
+    let select = "SELECT id, product_id, stars, body FROM reviews";
+    let rows = match product {
+        Some(product) => connection.rows(
+            &format!("{select} WHERE product_id = $1 ORDER BY id DESC LIMIT $2"),
+            &[product.into(), limit],
+        ),
+        None => connection.rows(&format!("{select} ORDER BY id DESC LIMIT $1"), &[limit]),
+    };
+    let review = |row: Vec<Cell>| Review {
+        id: row[0].integer(),
+        product: row[1].integer(),
+        stars: row[2].integer(),
+        body: row[3].text().unwrap_or_default(),
+    };
+    Ok(rows?.into_iter().map(review).collect())
 }

@@ -117,7 +117,7 @@ async fn never_healthy_means_up_alone() {
 async fn up_tells_that_the_database_is_gone() {
     let world = World::at(1);
     let mut settings = world.settings(1, Faults::default());
-    settings.database = world.path("nothing.db");
+    settings.database = world.path("nothing.db").into();
     let shop = Running::start(settings).await;
     assert_eq!(shop.get("/up").await.status, 503);
     assert!(!world.path("nothing.db").exists(), "the shop made an empty database");

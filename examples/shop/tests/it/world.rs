@@ -92,7 +92,7 @@ impl World {
         Settings {
             schema: Schema::try_from(generation).expect("a generation"),
             port: 0,
-            database: self.database(),
+            database: self.database().into(),
             config: ShopConfig { faults, ..ShopConfig::default() },
             flags_file: Some(flags_file),
             release: format!("v{generation}"),

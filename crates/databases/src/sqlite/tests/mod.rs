@@ -37,7 +37,7 @@ impl World {
             name: "test".into(),
             checksum: Digest::of_bytes(up.as_bytes()),
         };
-        let script = MigrationScript { migration, up: up.into(), down: None };
+        let script = MigrationScript { migration, up: up.into(), down: None, origin: None };
         let preview = database.preview(Direction::Up, &[script]).unwrap();
         let change = SchemaChange {
             id: "test/1/1".into(),

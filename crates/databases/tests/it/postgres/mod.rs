@@ -10,6 +10,7 @@ mod objects;
 mod property;
 mod proxy;
 mod random;
+mod release;
 mod round_trip;
 mod surroundings;
 mod up_faults;

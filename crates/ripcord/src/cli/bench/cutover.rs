@@ -4,7 +4,7 @@
 use super::{deploy, quantile};
 use crate::api::WishKind;
 use crate::cli::follow::{Ended, follow};
-use crate::demo::{ENVIRONMENT, Fixture, Options, Stage};
+use crate::demo::{Data, ENVIRONMENT, Fixture, Options, Stage};
 use crate::failure::{Code, Failure};
 use crate::terminal;
 use ripcord_core::model::ReleaseId;
@@ -25,7 +25,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let options = Options { directory: None, keep: false, json: false, rps: args.rps };
+    let options =
+        Options { directory: None, keep: false, json: false, rps: args.rps, data: Data::Sqlite };
     let stage = Stage::set(&options)?;
     let measured = measure(&stage, args);
     stage.strike(Duration::from_secs(30))?;

@@ -5,7 +5,7 @@
 use super::users::{Asked, Users};
 use super::{deploy, quantile};
 use crate::cli::follow::Ended;
-use crate::demo::{ENVIRONMENT, Fixture, Options, Stage, cannot_write};
+use crate::demo::{Data, ENVIRONMENT, Fixture, Options, Stage, cannot_write};
 use crate::failure::{Code, Failure};
 use crate::terminal;
 use ripcord_core::analysis::{Judge, Tick};
@@ -60,7 +60,8 @@ struct Course {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let options = Options { directory: None, keep: false, json: false, rps: args.rps };
+    let options =
+        Options { directory: None, keep: false, json: false, rps: args.rps, data: Data::Sqlite };
     let stage = Stage::set(&options)?;
     let measured = measure(&stage, args);
     stage.strike(Duration::from_secs(30))?;

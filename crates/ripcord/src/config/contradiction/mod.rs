@@ -4,7 +4,7 @@ mod metrics;
 mod rollout;
 mod services;
 
-use crate::config::document::{Check, Environment};
+use crate::config::document::{Check, Database, Engine, Environment};
 use crate::config::file::Config;
 use crate::config::placeholder::uses;
 use crate::config::settings;
@@ -124,31 +124,108 @@ fn flags_keys(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Two environments on one database would migrate it under each other's feet.
+/// What makes two databases the same.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    File(PathBuf),
+    Address(String),
+}
+
+/// Each environment has a database of the service's kind, and two environments on one would migrate
+/// it under each other's feet.
 fn databases(config: &Config) -> Result<(), Failure> {
-    let mut taken: BTreeMap<PathBuf, &Name> = BTreeMap::new();
+    let mut taken: BTreeMap<Place, &Name> = BTreeMap::new();
     let usual = config.document().database.as_ref();
+    if let Some(usual) = usual {
+        kind(config, usual)?;
+    }
     for (name, environment) in config.document().environments.get_ref() {
-        let (path, span) = match (&environment.database, usual) {
-            (Some(own), None) => {
-                let what = "the environment names a database, but the service has none";
-                return Err(contradiction(config, own.span(), what)
-                    .hint("add [database] with `engine`, `path` and `migrations`"));
-            }
-            (Some(own), Some(_)) => (own.get_ref().as_path(), own.span()),
-            (None, Some(usual)) => (usual.path.get_ref().as_path(), environment.listen.span()),
-            (None, None) => continue,
-        };
-        let Some(owner) = taken.insert(config.resolve(path), name) else { continue };
+        let Some((place, span)) = place(config, usual, environment)? else { continue };
+        let Some(owner) = taken.insert(place, name) else { continue };
         let what = format!(
             "the environments `{}` and `{}` would use the same database",
             owner.as_str(),
             name.as_str()
         );
+        let key = match usual.map(|usual| usual.engine) {
+            Some(Engine::Postgres) => "database_url = { secret = \"env:...\" }".to_owned(),
+            _ => format!("database = \"{}.db\"", name.as_str()),
+        };
         return Err(contradiction(config, span, what)
-            .hint(format!("add `database = \"{}.db\"` to [environments.{0}]", name.as_str())));
+            .hint(format!("add `{key}` to [environments.{}]", name.as_str())));
     }
     Ok(())
+}
+
+/// A file for `SQLite`, an address for `PostgreSQL`.
+fn kind(config: &Config, database: &Database) -> Result<(), Failure> {
+    let foreign = match database.engine {
+        Engine::Sqlite => database.url.as_ref().map(|url| ("url", url.span())),
+        Engine::Postgres => database.path.as_ref().map(|path| ("path", path.span())),
+    };
+    let (engine, wanted) = match database.engine {
+        Engine::Sqlite => ("sqlite", "path"),
+        Engine::Postgres => ("postgres", "url"),
+    };
+    if let Some((key, span)) = foreign {
+        let what = format!("`{key}` does not belong to the engine `{engine}`");
+        return Err(
+            contradiction(config, span, what).hint(format!("the database is named by `{wanted}`"))
+        );
+    }
+    let named = |environment: &Environment| match database.engine {
+        Engine::Sqlite => environment.database.is_some(),
+        Engine::Postgres => environment.database_url.is_some(),
+    };
+    let missing = match database.engine {
+        Engine::Sqlite => database.path.is_none(),
+        Engine::Postgres => database.url.is_none(),
+    };
+    if missing && !config.document().environments.get_ref().values().all(named) {
+        let what = format!("the database has no `{wanted}`");
+        let hint = match database.engine {
+            Engine::Sqlite => "add `path = \"shop.db\"`",
+            Engine::Postgres => "add `url = { secret = \"env:DATABASE_URL\" }`",
+        };
+        return Err(contradiction(config, database.migrations.span(), what).hint(hint));
+    }
+    Ok(())
+}
+
+/// Which database an environment uses, and where that is said.
+fn place(
+    config: &Config,
+    usual: Option<&Database>,
+    environment: &Environment,
+) -> Result<Option<(Place, Range<usize>)>, Failure> {
+    let own = environment.database.as_ref().map(|own| ("database", own.span()));
+    let own_url = environment.database_url.as_ref().map(|own| ("database_url", own.span()));
+    let Some(usual) = usual else {
+        let Some((_, span)) = own.or(own_url) else { return Ok(None) };
+        let what = "the environment names a database, but the service has none";
+        return Err(contradiction(config, span, what)
+            .hint("add [database] with `engine`, `path` and `migrations`"));
+    };
+    let foreign = match usual.engine {
+        Engine::Sqlite => own_url,
+        Engine::Postgres => own.clone(),
+    };
+    if let Some((key, span)) = foreign {
+        let what = format!("`{key}` does not belong to the engine of this service's database");
+        return Err(contradiction(config, span, what)
+            .hint("`database` is a file for sqlite, `database_url` an address for postgres"));
+    }
+    let otherwise = environment.listen.span();
+    Ok(match usual.engine {
+        Engine::Sqlite => environment.database.as_ref().or(usual.path.as_ref()).map(|path| {
+            let span = own.map_or(otherwise, |(_, span)| span);
+            (Place::File(config.resolve(path.get_ref().as_path())), span)
+        }),
+        Engine::Postgres => environment.database_url.as_ref().or(usual.url.as_ref()).map(|url| {
+            let span = environment.database_url.as_ref().map_or(otherwise, toml::Spanned::span);
+            (Place::Address(url.get_ref().frozen()), span)
+        }),
+    })
 }
 
 fn names(config: &Config) -> Result<(), Failure> {
