@@ -19,7 +19,6 @@ pub(crate) use keeper::{FlagKeeper, Revise, SharedLedger, rendered};
 pub(crate) use need::{needs, unmet};
 pub(crate) use parts::parts;
 pub(crate) use server::{Asked, Heard, heard};
-pub(crate) use server::{Heard, heard};
 pub(crate) use services::{ServicesInForce, unknown_now};
 pub(crate) use share::hundredths;
 pub(crate) use wish::{at_services, wished};

@@ -14,7 +14,6 @@ mod db_migrate;
 mod db_review;
 mod db_snapshot;
 mod demo;
-#[expect(dead_code, reason = "the tests of another crate need more of it")]
 #[path = "../../../integrations/tests/it/flag_servers.rs"]
 mod flag_servers;
 mod flag_services;

@@ -17,8 +17,8 @@ use crate::store::{self, Connection, NewCustomer, NewReview, StoreError};
 pub(super) async fn up(State(shop): State<Arc<Shop>>) -> Response {
     let alive = shop.pool.read(Connection::answers);
     match alive.await {
-        Ok(_) if shop.injector.healthy() => answer(&shop, StatusCode::OK, json!({ "up": true })),
-        Ok(_) => {
+        Ok(()) if shop.injector.healthy() => answer(&shop, StatusCode::OK, json!({ "up": true })),
+        Ok(()) => {
             let problem = json!({ "error": "this release never becomes healthy" });
             answer(&shop, StatusCode::SERVICE_UNAVAILABLE, problem)
         }

@@ -4,7 +4,7 @@
 
 use super::{deploy, quantile};
 use crate::controller::FlagRequest;
-use crate::demo::{ENVIRONMENT, Options, Stage};
+use crate::demo::{Data, ENVIRONMENT, Options, Stage};
 use crate::failure::{Code, Failure};
 use crate::flags::Act;
 use crate::terminal;
@@ -40,7 +40,7 @@ struct Took {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let options = Options { directory: None, keep: false, json: false, rps: 1 };
+    let options = Options { directory: None, keep: false, json: false, rps: 1, data: Data::Sqlite };
     let stage = Stage::set(&options)?;
     let measured = measure(&stage, args.rounds);
     stage.strike(Duration::from_secs(30))?;
