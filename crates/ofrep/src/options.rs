@@ -47,6 +47,9 @@ pub struct Limits {
     pub body_within: Duration,
     /// How long it may refuse to take what was answered.
     pub stall_max: Duration,
+    /// How many bytes the system may hold for one client that does not read. Left to itself it
+    /// would hold megabytes for each.
+    pub send_buffer_bytes: u32,
     /// How often an idle change stream gets a sign of life.
     pub heartbeat_every: Duration,
     /// For how long a token of a change stream is handed out. It is good twice as long.
@@ -74,6 +77,7 @@ impl Default for Limits {
             head_within: Duration::from_mins(1),
             body_within: Duration::from_secs(10),
             stall_max: Duration::from_secs(30),
+            send_buffer_bytes: 256 << 10,
             heartbeat_every: Duration::from_secs(15),
             token_period: Duration::from_hours(1),
             rate_max: None,

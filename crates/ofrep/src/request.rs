@@ -17,6 +17,9 @@ use tokio::time::timeout;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const SELECTOR: HeaderName = HeaderName::from_static("flagd-selector");
 
+/// How many times as much as a body may have is read and thrown away before it is refused.
+const READ_FACTOR: usize = 16;
+
 /// A question as it is sent. What else is in it is for other servers.
 #[derive(Deserialize)]
 struct Question {
@@ -65,7 +68,7 @@ pub(crate) async fn body(shared: &Shared, body: Incoming) -> Result<Bytes, Box<A
         let details = format!("the body has more than {max} bytes");
         Box::new(answer::refused(StatusCode::PAYLOAD_TOO_LARGE, &details))
     };
-    if body.size_hint().lower() > max as u64 {
+    if body.size_hint().lower() > max.saturating_mul(READ_FACTOR) as u64 {
         return Err(too_large());
     }
     match timeout(shared.limits.body_within, collect(body, max)).await {
@@ -82,14 +85,22 @@ pub(crate) async fn body(shared: &Shared, body: Incoming) -> Result<Bytes, Box<A
     }
 }
 
-/// The bytes of a body; nothing when there are more than `max`.
+/// The bytes of a body; nothing when there are more than `max`. What is too much is read for a
+/// while and thrown away: a client that is still sending would see a broken connection instead of
+/// the answer.
 async fn collect(mut body: Incoming, max: usize) -> Result<Option<Bytes>, hyper::Error> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
+    let mut read = 0;
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let Ok(data) = frame?.into_data() else { continue };
-        if first.len() + all.len() + data.len() > max {
+        read += data.len();
+        if read > max.saturating_mul(READ_FACTOR) {
             return Ok(None);
+        }
+        if read > max {
+            (first, all) = (Bytes::new(), BytesMut::new());
+            continue;
         }
         // Nearly every body comes in one piece and is not copied.
         if first.is_empty() && all.is_empty() {
@@ -99,7 +110,7 @@ async fn collect(mut body: Incoming, max: usize) -> Result<Option<Bytes>, hyper:
             all.extend_from_slice(&data);
         }
     }
-    Ok(Some(if all.is_empty() { first } else { all.freeze() }))
+    Ok((read <= max).then(|| if all.is_empty() { first } else { all.freeze() }))
 }
 
 /// The attributes of the one who asks.

@@ -9,11 +9,14 @@ use crate::tallies::Tallies;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1_024;
 
 /// Runs a flags server until SIGTERM or SIGINT; `ready` hears the address.
 ///
@@ -56,7 +59,7 @@ impl Server {
         }
         let listen = options.listen;
         let failed = |source| OfrepError::Listen { address: listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let listener = bound(listen, options.limits.send_buffer_bytes).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let shared = Arc::new(Shared::new(&options)?);
         let (file, say) = (options.file.clone(), options.say);
@@ -107,6 +110,16 @@ impl std::fmt::Debug for Running {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
     }
+}
+
+/// A listener whose connections have a send buffer of this size; they take it over from it.
+fn bound(listen: SocketAddr, send_buffer_bytes: u32) -> std::io::Result<TcpListener> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // As the usual way of listening does: a server that starts again need not wait.
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(send_buffer_bytes)?;
+    socket.bind(listen)?;
+    socket.listen(BACKLOG)
 }
 
 /// Accepts for as long as there is room; beyond that, clients wait in the system's backlog.

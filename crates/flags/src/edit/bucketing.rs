@@ -46,11 +46,11 @@ mod tests {
             let changed = document.set_bucketing(other).expect("a document");
             assert_eq!((changed.bucketing(), changed.text()), (other, expected));
         };
-        check(r#"{"flags":{}}"#, Bucketing::V3, r#"{"flags":{},"metadata": {"bucketing": "v2"}}"#);
+        check(r#"{"flags":{}}"#, Bucketing::V3, r#"{"flags":{}, "metadata": {"bucketing": "v2"}}"#);
         check(
             r#"{"metadata":{"version":"7"},"flags":{}}"#,
             Bucketing::V3,
-            r#"{"metadata":{"version":"7","bucketing": "v2"},"flags":{}}"#,
+            r#"{"metadata":{"version":"7", "bucketing": "v2"},"flags":{}}"#,
         );
         check(
             r#"{"metadata":{"bucketing":"v2"},"flags":{}}"#,

@@ -163,7 +163,9 @@ fn soak_changed_requests() {
             let at = random(text.len());
             match random(3) {
                 0 => text[at] = u8::try_from(random(256)).unwrap(),
-                1 => drop(text.remove(at)),
+                1 => {
+                    text.remove(at);
+                }
                 _ => text.insert(at, b"\0\r\n{}[]\"\\:,%\xff"[random(13)]),
             }
         }

@@ -38,6 +38,7 @@ pub(crate) struct Wish {
     pub(crate) rate_pause_ms: Option<u64>,
     pub(crate) body_bytes_max: Option<usize>,
     pub(crate) stall_ms: Option<u64>,
+    pub(crate) send_buffer_bytes: Option<u32>,
     pub(crate) counts_ms: Option<u64>,
     /// Serve documents with rules that cannot be compiled.
     pub(crate) lenient: bool,
@@ -173,6 +174,7 @@ fn options(folder: &Path) -> Options {
         token_period: wish.token_period_s.map_or(usual.token_period, Duration::from_secs),
         body_within: ms(wish.body_within_ms, usual.body_within),
         head_within: ms(wish.head_within_ms, usual.head_within),
+        send_buffer_bytes: wish.send_buffer_bytes.unwrap_or(usual.send_buffer_bytes),
         stall_max: ms(wish.stall_ms, usual.stall_max),
         counts_every: ms(wish.counts_ms, usual.counts_every),
         rate_max: wish.rate_max,
