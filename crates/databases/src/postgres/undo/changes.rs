@@ -243,7 +243,7 @@ impl Net {
         run: Option<&Net>,
     ) -> Result<u64, PostgresError> {
         let Some(place) = side.place(&self.relation, &self.columns) else { return Ok(0) };
-        if let Some(run) = run {
+        if let Some(run) = run.filter(|run| run.key.is_empty()) {
             let theirs =
                 self.columns.iter().map(|column| Some(format!("t.{}", place.spot(column)?.name)));
             if let Some(theirs) = theirs.collect::<Option<Vec<String>>>() {
