@@ -14,10 +14,10 @@ pub(crate) fn run(minutes: u64) -> Result<bool> {
         arguments.extend(tests);
         system::run("env", &arguments)?;
     }
-    // Random tables, migrations and users on a real PostgreSQL: 50 tables to a migration.
+    // Random tables, migrations and users on a real PostgreSQL: 8 tables to a migration.
     let tests =
         ["cargo", "test", "--release", "-p", "ripcord-databases", "--test", "it", "property"];
-    let mut arguments = vec!["RIPCORD_CASES=400"];
+    let mut arguments = vec!["RIPCORD_CASES=2500"];
     arguments.extend(tests);
     system::run("env", &arguments)?;
     Ok(true)

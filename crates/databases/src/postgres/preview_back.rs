@@ -183,7 +183,7 @@ fn returning(
     ahead: &mut Ahead,
 ) -> Result<(), PostgresError> {
     for piece in pieces {
-        let counted = counted(piece).into_iter().filter(|one| one.count > 0);
+        let counted = counted(connection, piece)?.into_iter().filter(|one| one.count > 0);
         if piece.purged_at.is_some() {
             merge(&mut ahead.forecast.gone, counted);
             continue;
@@ -281,24 +281,28 @@ fn empty(
 }
 
 /// What a piece holds, in numbers.
-fn counted(piece: &Kept) -> Vec<Counted> {
+fn counted(connection: &mut Connection, piece: &Kept) -> Result<Vec<Counted>, PostgresError> {
     let short = piece.relation.strip_prefix("public.").unwrap_or(&piece.relation);
+    let mut list = Vec::new();
     match &piece.item {
         KeptItem::Rows { .. } | KeptItem::Changes { .. } => {
-            vec![Counted { what: short.to_owned(), unit: Unit::Rows, count: piece.rows }]
+            list.push(Counted { what: short.to_owned(), unit: Unit::Rows, count: piece.rows });
         }
-        KeptItem::Values { columns, .. } => {
-            let one = |name: &String| Counted {
-                what: format!("{short}.{name}"),
-                unit: Unit::Values,
-                count: piece.rows,
-            };
-            columns.iter().map(|column| one(&column.name)).collect()
+        KeptItem::Values { store, columns, .. } => {
+            for column in columns {
+                let what = format!("{short}.{}", column.name);
+                let mut count = piece.rows;
+                // An empty place is no value.
+                if piece.purged_at.is_none() {
+                    let sql = format!("SELECT pg_catalog.count(k.{}) FROM {store} k", column.store);
+                    count = u64::try_from(connection.number(ABOUT, &sql)?).unwrap_or(0);
+                }
+                list.push(Counted { what, unit: Unit::Values, count });
+            }
         }
-        KeptItem::Position { .. } | KeptItem::Hidden { .. } | KeptItem::Deferred { .. } => {
-            Vec::new()
-        }
+        KeptItem::Position { .. } | KeptItem::Hidden { .. } | KeptItem::Deferred { .. } => {}
     }
+    Ok(list)
 }
 
 /// The tables that are locked: those to which something returns, and those that change.

@@ -81,7 +81,8 @@ impl Back<'_> {
             Unit::Piece(piece) => self.restore(connection, side, piece, outcome, false),
             Unit::Damage(net) => {
                 let side = Side { numbers: self.numbers, ..side };
-                net.revert(connection, side).map(|_| ())
+                let run = self.nets.iter().find(|run| run.relation() == net.relation());
+                net.revert(connection, side, run).map(|_| ())
             }
             Unit::Net(net) => {
                 net.move_back(connection, side)?;

@@ -23,7 +23,7 @@ pub(crate) struct Delta {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) gone: Vec<Gone>,
     /// Columns that are new, though their tables had columns of these names before, and tables that
-    /// are new, though others that are still there had their names.
+    /// are new, though others that are still there, or of another sort, had their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) fresh: Vec<Name>,
     /// What tells whether the numbers in here still mean what they meant.
@@ -114,11 +114,17 @@ impl Delta {
             let mut places = before.1.objects.iter().filter(|(_, other)| *other == name);
             places.any(|(place, _)| after.1.objects.contains_key(place))
         };
+        // Whether rows are divided among partitions is decided when a table is made.
+        let divided = |catalogue: &Catalogue, name: &Name| {
+            let object = catalogue.objects.get(name);
+            object.and_then(|object| object.facts.get("partition_key").cloned())
+        };
+        let remade = |name: &Name| divided(before.0, name) != divided(after.0, name);
         for (place, name) in after.1.objects.iter().filter(|(_, name)| rows(name)) {
             let made = !before.1.objects.contains_key(place) && before.0.objects.contains_key(name);
             let fresh = match name.kind {
                 Kind::Column => before.1.objects.contains_key(&(place.0, place.1, 0)),
-                _ => made && stays(name),
+                _ => made && (stays(name) || remade(name)),
             };
             if made && fresh {
                 delta.fresh.push(name.clone());

@@ -224,9 +224,71 @@ impl Net {
         &self,
         connection: &mut Connection,
         side: Side<'_>,
+        run: Option<&Net>,
     ) -> Result<u64, PostgresError> {
+        if self.key.is_empty() {
+            return self.deleted_back(connection, side, run);
+        }
         let back = self.insert(connection, side)?;
         Ok(back + self.values_back(connection, side, true)?)
+    }
+
+    /// Rows without a key return that a script only deleted: what it changed cannot be told from
+    /// what it deleted and inserted. Rows that it put back by itself, of those that the run had
+    /// deleted, go, since they return anyway.
+    fn deleted_back(
+        &self,
+        connection: &mut Connection,
+        side: Side<'_>,
+        run: Option<&Net>,
+    ) -> Result<u64, PostgresError> {
+        let Some(place) = side.place(&self.relation, &self.columns) else { return Ok(0) };
+        if let Some(run) = run.filter(|run| run.key.is_empty()) {
+            let theirs =
+                self.columns.iter().map(|column| Some(format!("t.{}", place.spot(column)?.name)));
+            if let Some(theirs) = theirs.collect::<Option<Vec<String>>>() {
+                let sql = format!(
+                    "WITH ours AS (SELECT k.image, least(k.surplus, -r.surplus) AS surplus FROM {} k JOIN {} r \
+                     ON r.image = k.image WHERE k.surplus > 0 AND r.surplus < 0), theirs AS (SELECT t.ctid AS \
+                     place, t.tableoid AS leaf, {} FROM {table} t) DELETE FROM {table} t USING ours k JOIN theirs f \
+                     ON f.image = k.image AND f.nth <= k.surplus WHERE t.ctid = f.place AND t.tableoid = f.leaf",
+                    self.table,
+                    run.table,
+                    numbered("t", &theirs),
+                    table = place.table,
+                );
+                connection.count(ABOUT, &sql)?;
+            }
+        }
+        let (mut names, mut values, mut own) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, column) in self.columns.iter().enumerate() {
+            let spot = place.spot(column).filter(|_| place.was_there(column));
+            let Some(spot) = spot.filter(|spot| !place.is_strange(column, *spot)) else { continue };
+            names.push(spot.name);
+            own.push(format!("k.v{at}"));
+            values.push(value(&format!("k.v{at}"), column, spot));
+        }
+        if names.is_empty() {
+            return Ok(0);
+        }
+        let image = format!("ROW({})::text", own.join(", "));
+        let alike = format!(
+            "(SELECT DISTINCT ON ({image}) k.*, pg_catalog.sum(k.surplus) OVER (PARTITION BY {image}) AS \
+             all_in_all FROM {} k)",
+            self.table
+        );
+        let more = format!("SELECT pg_catalog.count(*) FROM {alike} k WHERE k.all_in_all > 0");
+        if connection.number(ABOUT, &more)? > 0 {
+            return Ok(0);
+        }
+        let sql = format!(
+            "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {alike} k CROSS JOIN \
+             pg_catalog.generate_series(1, -k.all_in_all::int) WHERE k.all_in_all < 0",
+            place.table,
+            names.join(", "),
+            values.join(", ")
+        );
+        connection.count(ABOUT, &sql)
     }
 
     /// Where the changes and what users left alone stand.
