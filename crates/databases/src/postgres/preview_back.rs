@@ -236,9 +236,8 @@ fn empty(
             let name = format!("{}.{before}", piece.relation);
             let name = Name { kind: Kind::Column, name };
             if target.objects.get(&name).is_some_and(|object| object.flag("not_null")) {
-                let sql = format!(
-                    "SELECT pg_catalog.count(*) FROM {place} WHERE {meanwhile} IS NULL"
-                );
+                let sql =
+                    format!("SELECT pg_catalog.count(*) FROM {place} WHERE {meanwhile} IS NULL");
                 let count = u64::try_from(connection.number(ABOUT, &sql)?).unwrap_or(0);
                 if count > 0 {
                     let why = format!(
@@ -296,7 +295,9 @@ fn counted(piece: &Kept) -> Vec<Counted> {
             };
             columns.iter().map(|column| one(&column.name)).collect()
         }
-        KeptItem::Position { .. } | KeptItem::Hidden { .. } | KeptItem::Deferred { .. } => Vec::new(),
+        KeptItem::Position { .. } | KeptItem::Hidden { .. } | KeptItem::Deferred { .. } => {
+            Vec::new()
+        }
     }
 }
 

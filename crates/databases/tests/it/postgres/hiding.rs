@@ -192,7 +192,7 @@ fn rows_that_were_written_before() {
 #[test]
 fn publications_forget_it_and_remember_it() {
     check(
-        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, n int); CREATE PUBLICATION some FOR TABLE a, b",
+        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, n int); CREATE PUBLICATION told FOR TABLE a, b",
         "DROP TABLE a; ALTER TABLE b DROP COLUMN n",
         "INSERT INTO b VALUES (1)",
         &["column b.n", "table a"],
