@@ -12,9 +12,11 @@ use crate::postgres::inverse::way_back;
 use crate::postgres::keep::{Inventory, Keeper, Lost, Table};
 use crate::postgres::kind::Kind;
 use crate::postgres::own::{HiddenName, Kept, KeptItem};
+use crate::postgres::script::Step;
 use crate::postgres::snapshot::{Scope, snapshot_here};
 use crate::postgres::trouble::PostgresError;
 use crate::sql::literal;
+use crate::statement::Statement;
 use ripcord_core::schema::{Counted, Unit};
 use std::collections::BTreeSet;
 
@@ -288,6 +290,26 @@ fn positions(wanted: &mut Catalogue, now: &Catalogue, table: &str) {
     }
 }
 
+/// Whether later statements of its script make something of a name that a statement drops: then
+/// two things would bear it on the way back.
+pub(crate) fn is_made_again<'a>(step: &Step, later: impl Iterator<Item = &'a Step>) -> bool {
+    let made: Vec<&Statement> = later.flat_map(|one| &one.parsed.does).collect();
+    let again = |does: &Statement| match does {
+        Statement::DropTable { table, .. } => made.iter().any(|one| match one {
+            Statement::CreateTable(definition) => definition.table.key() == table.key(),
+            Statement::Rename { to, .. } => *to == table.name,
+            _ => false,
+        }),
+        Statement::DropColumn { column, .. } => made.iter().any(|one| match one {
+            Statement::AddColumn { column: other, .. } => other.name == *column,
+            Statement::RenameColumn { to, .. } => to == column,
+            _ => false,
+        }),
+        _ => false,
+    };
+    step.parsed.does.iter().any(again)
+}
+
 /// Whether a sequence goes aside with one of these tables.
 fn belongs_to(
     connection: &mut Connection,
@@ -330,6 +352,11 @@ fn table_back(
     let meanwhile = &table.meanwhile;
     connection.run(ABOUT, &format!("ALTER TABLE ripcord.{meanwhile} SET SCHEMA {schema}"))?;
     for HiddenName { kind, before, meanwhile } in names {
+        let sql =
+            format!("SELECT pg_catalog.to_regclass({})", literal(&format!("{schema}.{before}")));
+        if connection.value(ABOUT, &sql)?.is_some() {
+            return Err(taken(connection, relation, &format!("{schema}.{before}")));
+        }
         connection.run(ABOUT, &format!("ALTER {kind} {schema}.{meanwhile} RENAME TO {before}"))?;
     }
     Ok(())
@@ -347,7 +374,24 @@ fn column_back(
         literal(meanwhile)
     );
     let Some(table) = connection.value(ABOUT, &sql)? else { return Ok(()) };
+    let sql = format!(
+        "SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = {}::pg_catalog.regclass \
+         AND pg_catalog.quote_ident(a.attname) = {} AND NOT a.attisdropped",
+        literal(&table),
+        literal(before)
+    );
+    if !connection.rows(ABOUT, &sql)?.is_empty() {
+        return Err(taken(connection, &table, &format!("{table}.{before}")));
+    }
     connection.run(ABOUT, &format!("ALTER TABLE {table} RENAME COLUMN {meanwhile} TO {before}"))
+}
+
+fn taken(connection: &Connection, what: &str, name: &str) -> PostgresError {
+    PostgresError::Refused {
+        place: connection.place().to_owned(),
+        what: format!("the way back of what was hidden of {what}"),
+        why: format!("something else is called {name} now; rename that, and run it again"),
+    }
 }
 
 fn object(what: String) -> Counted {
