@@ -5,7 +5,7 @@
 
 use crate::postgres::attempt::Report;
 use crate::postgres::connection::Connection;
-use crate::postgres::hide::Trial;
+use crate::postgres::hide::{Trial, is_made_again};
 use crate::postgres::keep::{Inventory, Keeper, Lost, Retyping, Watch};
 use crate::postgres::outcome::{Progress, merge};
 use crate::postgres::own::KeptItem;
@@ -142,8 +142,12 @@ impl<'a> Act<'a> {
     /// nothing that could be hidden.
     fn hidden(&mut self, work: &mut Connection, step: &Step) -> Result<bool, PostgresError> {
         let asked = step.way == Way::Hide { asked: true };
+        let steps = self.script.steps.iter();
+        let later = steps.skip_while(|other| !std::ptr::eq(*other, step)).skip(1);
         let hindrance = if self.keeper.direction() == Direction::Down {
             Some("on the way back everything is copied aside".to_owned())
+        } else if is_made_again(step, later) {
+            Some("the same script makes another of that name".to_owned())
         } else if step.drops_only() {
             None
         } else {

@@ -4,10 +4,11 @@
 use crate::formats::Transaction;
 use crate::postgres::act::Act;
 use crate::postgres::attempt::{Report, attempt};
+use crate::postgres::catalogue::Name;
 use crate::postgres::connection::Connection;
 use crate::postgres::keep::{Watch, sweep};
 use crate::postgres::outcome::{Outcome, merge};
-use crate::postgres::own::{Applied, Delta, Kept, KeptItem, State};
+use crate::postgres::own::{Applied, Delta, Gone, Kept, KeptItem, State};
 use crate::postgres::quiet::quietly;
 use crate::postgres::scope::written;
 use crate::postgres::script::{Division, Script};
@@ -101,7 +102,7 @@ pub fn finish(
         Mode::Defer => Terms { mode: Mode::Drop, ..terms.clone() },
         _ => terms.clone(),
     };
-    let script = script.under(&terms);
+    let script = script.under(&terms).at_last();
     sweep(session.guard(), &terms)?;
     let key = format!("finish:{run}");
     let tables = written(session.guard(), &script)?;
@@ -142,7 +143,16 @@ fn once(
     let mut whole = Delta::between(&before, &after);
     let since = Delta::of((&now, &identities), (&after, &numbered));
     whole.renamed = delta.followed_by(since.renamed);
-    whole.labels = [delta.labels, since.labels].concat();
+    // Under the name that it had before the run.
+    let first = |name: Name| match delta.renamed.iter().find(|one| one.to == name) {
+        Some(one) => one.from.clone(),
+        None => name,
+    };
+    let gone = since.gone.into_iter().map(|one| Gone { name: first(one.name), ..one });
+    whole.gone = delta.gone.iter().cloned().chain(gone).collect();
+    whole.fresh = [delta.fresh.as_slice(), &since.fresh].concat();
+    whole.labels = [delta.labels.as_slice(), &since.labels].concat();
+    whole.anchor = delta.anchor;
     quietly(session.work(), |work| {
         Applied::set(work, run, State::Applied, Some(&whole))?;
         let list: Vec<String> = numbers.iter().map(ToString::to_string).collect();

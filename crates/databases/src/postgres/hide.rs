@@ -12,9 +12,11 @@ use crate::postgres::inverse::way_back;
 use crate::postgres::keep::{Inventory, Keeper, Lost, Table};
 use crate::postgres::kind::Kind;
 use crate::postgres::own::{HiddenName, Kept, KeptItem};
+use crate::postgres::script::Step;
 use crate::postgres::snapshot::{Scope, snapshot_here};
 use crate::postgres::trouble::PostgresError;
 use crate::sql::literal;
+use crate::statement::Statement;
 use ripcord_core::schema::{Counted, Unit};
 use std::collections::BTreeSet;
 
@@ -139,8 +141,8 @@ impl Trial {
         }
         let (now, _) = snapshot_here(connection, &Scope::default())?;
         let mut wanted = self.catalogue;
-        for (table, column) in &columns {
-            bare(&mut wanted, &now, table, column);
+        for column in &columns {
+            bare(&mut wanted, &now, column);
         }
         for statement in way_back(&wanted, &now, &BTreeSet::new()).inverse.statements {
             connection.run(ABOUT, &statement.sql)?;
@@ -152,6 +154,9 @@ impl Trial {
         Ok(hid)
     }
 }
+
+/// Schema and name of a relation, quoted where SQL needs it.
+const NAMED: &str = "pg_catalog.quote_ident(n.nspname), pg_catalog.quote_ident(c.relname)";
 
 /// Takes a table aside.
 fn table(
@@ -169,12 +174,12 @@ fn table(
     }
     let meanwhile = keeper.hidden_name(PREFIX);
     let sql = format!(
-        "SELECT 'TABLE', n.nspname, c.relname FROM pg_catalog.pg_class c \
+        "SELECT 'TABLE', {NAMED} FROM pg_catalog.pg_class c \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {oid} \
-         UNION ALL SELECT 'INDEX', n.nspname, c.relname FROM pg_catalog.pg_index i \
+         UNION ALL SELECT 'INDEX', {NAMED} FROM pg_catalog.pg_index i \
          JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE i.indrelid = {oid} \
-         UNION ALL SELECT 'SEQUENCE', n.nspname, c.relname FROM pg_catalog.pg_depend d \
+         UNION ALL SELECT 'SEQUENCE', {NAMED} FROM pg_catalog.pg_depend d \
          JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S' \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = d.classid \
@@ -187,7 +192,6 @@ fn table(
         let (Some(kind), Some(of), Some(before)) = (row.next(), row.next(), row.next()) else {
             continue;
         };
-        let (of, before) = (crate::sql::quoted(&of), crate::sql::quoted(&before));
         let other = if at == 0 { meanwhile.clone() } else { format!("{meanwhile}_{at}") };
         connection.run(ABOUT, &format!("ALTER {kind} {of}.{before} RENAME TO {other}"))?;
         schema = of;
@@ -222,15 +226,15 @@ fn parting(
     Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
 }
 
-/// Gives a column another name, and says of which table under which name. None when its values are
-/// computed: then there is nothing to hide.
+/// Gives a column another name, and says which. None when its values are computed: then there is
+/// nothing to hide.
 fn column(
     keeper: &mut Keeper,
     connection: &mut Connection,
     oid: u32,
     number: i32,
     hid: &mut Hid,
-) -> Result<Option<(String, String)>, PostgresError> {
+) -> Result<Option<String>, PostgresError> {
     let Some(table) = Table::read(connection, oid)? else { return Ok(None) };
     let Some(column) = table.only(&[number]).first().copied() else { return Ok(None) };
     let (name, before) = (&table.name, column.name.clone());
@@ -248,37 +252,62 @@ fn column(
          columns and COPY see it"
     ));
     hid.hidden.push(object(format!("column {what}")));
-    Ok(Some((name.clone(), meanwhile)))
+    Ok(Some(meanwhile))
 }
 
-/// A column as it is to be while it is hidden: it demands nothing and gives nothing.
-fn bare(wanted: &mut Catalogue, now: &Catalogue, table: &str, column: &str) {
-    let of = |object: &Object| object.of.as_deref() == Some(table);
-    let places: Vec<(Name, Option<serde_json::Value>)> = now
-        .objects
-        .iter()
-        .filter(|(name, object)| name.kind == Kind::Column && of(object))
-        .map(|(name, object)| (name.clone(), object.facts.get("position").cloned()))
-        .collect();
-    for (name, position) in places {
-        if let (Some(object), Some(position)) = (wanted.objects.get_mut(&name), position) {
-            object.facts.insert("position".to_owned(), position);
+/// A column as it is to be while it is hidden, in its table and in the parts of it: it demands
+/// nothing and gives nothing.
+fn bare(wanted: &mut Catalogue, now: &Catalogue, column: &str) {
+    let hidden = now.objects.iter().filter(|(name, object)| {
+        name.kind == Kind::Column && object.local == column && object.of.is_some()
+    });
+    for (name, object) in hidden {
+        let mut object = object.clone();
+        positions(wanted, now, object.of.as_deref().unwrap_or_default());
+        object.facts.remove("identity");
+        // With a default of its own new rows are as old code would write them.
+        let default = Name { kind: Kind::Default, name: name.name.clone() };
+        let stays = |one: &Object| {
+            one.requires.iter().all(|needed| needed == name || wanted.objects.contains_key(needed))
+        };
+        match now.objects.get(&default).filter(|one| stays(one)) {
+            Some(one) => _ = wanted.objects.insert(default, one.clone()),
+            None => _ = object.facts.remove("not_null"),
+        }
+        object.requires.retain(|needed| wanted.objects.contains_key(needed));
+        wanted.objects.insert(name.clone(), object);
+    }
+}
+
+/// The columns of a table stand where they stood.
+fn positions(wanted: &mut Catalogue, now: &Catalogue, table: &str) {
+    for (name, object) in &now.objects {
+        let of = name.kind == Kind::Column && object.of.as_deref() == Some(table);
+        let position = object.facts.get("position").filter(|_| of);
+        if let (Some(position), Some(there)) = (position, wanted.objects.get_mut(name)) {
+            there.facts.insert("position".to_owned(), position.clone());
         }
     }
-    let hidden = Name { kind: Kind::Column, name: format!("{table}.{column}") };
-    let Some(mut object) = now.objects.get(&hidden).cloned() else { return };
-    object.facts.remove("identity");
-    // With a default of its own new rows are as old code would write them.
-    let default = Name { kind: Kind::Default, name: hidden.name.clone() };
-    let stays = |one: &Object| {
-        one.requires.iter().all(|name| *name == hidden || wanted.objects.contains_key(name))
+}
+
+/// Whether later statements of its script make something of a name that a statement drops: then
+/// two things would bear it on the way back.
+pub(crate) fn is_made_again<'a>(step: &Step, later: impl Iterator<Item = &'a Step>) -> bool {
+    let made: Vec<&Statement> = later.flat_map(|one| &one.parsed.does).collect();
+    let again = |does: &Statement| match does {
+        Statement::DropTable { table, .. } => made.iter().any(|one| match one {
+            Statement::CreateTable(definition) => definition.table.key() == table.key(),
+            Statement::Rename { to, .. } => *to == table.name,
+            _ => false,
+        }),
+        Statement::DropColumn { column, .. } => made.iter().any(|one| match one {
+            Statement::AddColumn { column: other, .. } => other.name == *column,
+            Statement::RenameColumn { to, .. } => to == column,
+            _ => false,
+        }),
+        _ => false,
     };
-    match now.objects.get(&default).filter(|one| stays(one)) {
-        Some(one) => _ = wanted.objects.insert(default, one.clone()),
-        None => _ = object.facts.remove("not_null"),
-    }
-    object.requires.retain(|name| wanted.objects.contains_key(name));
-    wanted.objects.insert(hidden, object);
+    step.parsed.does.iter().any(again)
 }
 
 /// Whether a sequence goes aside with one of these tables.
@@ -323,6 +352,11 @@ fn table_back(
     let meanwhile = &table.meanwhile;
     connection.run(ABOUT, &format!("ALTER TABLE ripcord.{meanwhile} SET SCHEMA {schema}"))?;
     for HiddenName { kind, before, meanwhile } in names {
+        let sql =
+            format!("SELECT pg_catalog.to_regclass({})", literal(&format!("{schema}.{before}")));
+        if connection.value(ABOUT, &sql)?.is_some() {
+            return Err(taken(connection, relation, &format!("{schema}.{before}")));
+        }
         connection.run(ABOUT, &format!("ALTER {kind} {schema}.{meanwhile} RENAME TO {before}"))?;
     }
     Ok(())
@@ -340,7 +374,24 @@ fn column_back(
         literal(meanwhile)
     );
     let Some(table) = connection.value(ABOUT, &sql)? else { return Ok(()) };
+    let sql = format!(
+        "SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = {}::pg_catalog.regclass \
+         AND pg_catalog.quote_ident(a.attname) = {} AND NOT a.attisdropped",
+        literal(&table),
+        literal(before)
+    );
+    if !connection.rows(ABOUT, &sql)?.is_empty() {
+        return Err(taken(connection, &table, &format!("{table}.{before}")));
+    }
     connection.run(ABOUT, &format!("ALTER TABLE {table} RENAME COLUMN {meanwhile} TO {before}"))
+}
+
+fn taken(connection: &Connection, what: &str, name: &str) -> PostgresError {
+    PostgresError::Refused {
+        place: connection.place().to_owned(),
+        what: format!("the way back of what was hidden of {what}"),
+        why: format!("something else is called {name} now; rename that, and run it again"),
+    }
 }
 
 fn object(what: String) -> Counted {

@@ -4,6 +4,7 @@
 
 use crate::formats::Migration;
 use crate::postgres::connection::Connection;
+use crate::postgres::hide::is_made_again;
 use crate::postgres::keep::{Table, doomed};
 use crate::postgres::outcome::merge;
 use crate::postgres::scope::{emptied, resolve, targets};
@@ -83,8 +84,10 @@ fn look(
                 script.name
             ));
         }
-        for step in &script.steps {
-            look.step(connection, &script.name, step)?;
+        for (at, step) in script.steps.iter().enumerate() {
+            let again = is_made_again(step, script.steps.iter().skip(at + 1));
+            let way = if again { &Way::Copy } else { &step.way };
+            look.step(connection, &script.name, step, way)?;
         }
     }
     look.forecast.takes_ms += look.bytes / COPIED_BYTES_PER_MS;
@@ -104,6 +107,7 @@ impl Look {
         connection: &mut Connection,
         script: &str,
         step: &Step,
+        way: &Way,
     ) -> Result<(), PostgresError> {
         self.forecast.takes_ms += STATEMENT_MS;
         if step.way == Way::Defer {
@@ -128,7 +132,7 @@ impl Look {
             {
                 self.changed.insert(table.key());
             }
-            if self.hides(connection, does, &step.way)? {
+            if self.hides(connection, does, way)? {
                 continue;
             }
             for counted in self.lost(connection, does, step)? {

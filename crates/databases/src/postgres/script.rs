@@ -125,6 +125,14 @@ impl Script {
         self
     }
 
+    /// The same when nothing is put off any more.
+    pub(crate) fn at_last(mut self) -> Script {
+        for step in self.steps.iter_mut().filter(|step| step.way == Way::Defer) {
+            step.way = Way::Copy;
+        }
+        self
+    }
+
     /// Whether nothing of it can stay when another part fails.
     pub(crate) fn is_whole(&self) -> bool {
         self.segments.len() <= 1 && self.segments.iter().all(|segment| !segment.alone)
@@ -151,9 +159,21 @@ impl Step {
             (Mode::Drop, Some(bytes_max)) if self.drops_only() => Way::Auto { bytes_max },
             (Mode::Hide, _) if self.drops_only() => Way::Hide { asked: false },
             (Mode::Defer, _) if self.removes_only() => Way::Defer,
-            (Mode::Destroy, _) => Way::Destroy { reason: terms.reason.clone() },
+            (Mode::Destroy, _) if self.loses() => Way::Destroy { reason: terms.reason.clone() },
             _ => Way::Copy,
         }
+    }
+
+    /// Whether anything may be lost by it.
+    fn loses(&self) -> bool {
+        use Statement as S;
+        let loses = |does: &S| {
+            matches!(
+                does,
+                S::Update { .. } | S::Delete { .. } | S::Merge { .. } | S::Truncate { .. }
+            )
+        };
+        self.may_destroy() || self.parsed.does.iter().any(loses)
     }
 
     /// Whether all it does is to drop tables and columns, which is what can be hidden.

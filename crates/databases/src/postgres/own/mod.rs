@@ -11,7 +11,7 @@ mod kept;
 mod marker;
 
 pub(crate) use applied::{Applied, Intent, Run, State};
-pub(crate) use delta::{Delta, Differing, Drift, Renamed, RenamedLabel};
+pub(crate) use delta::{Delta, Differing, Drift, Gone, Renamed, RenamedLabel};
 pub(crate) use incarnation::recognise;
 pub(crate) use kept::{AS_AFTER, HiddenName, Kept, KeptColumn, KeptItem};
 pub(crate) use marker::{forbid, mark};

@@ -192,7 +192,7 @@ fn rows_that_were_written_before() {
 #[test]
 fn publications_forget_it_and_remember_it() {
     check(
-        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, n int); CREATE PUBLICATION some FOR TABLE a, b",
+        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, n int); CREATE PUBLICATION told FOR TABLE a, b",
         "DROP TABLE a; ALTER TABLE b DROP COLUMN n",
         "INSERT INTO b VALUES (1)",
         &["column b.n", "table a"],
@@ -230,6 +230,23 @@ fn what_cannot_be_hidden_is_copied_or_refused() {
 }
 
 #[test]
+fn what_the_same_script_makes_again_is_copied() {
+    let database = database();
+    database.run(
+        "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE u (id int PRIMARY KEY); \
+         INSERT INTO t VALUES (1, 2); INSERT INTO u VALUES (3)",
+    );
+    let before = (database.dump(), data(&database));
+    let scripts = [
+        "ALTER TABLE t DROP COLUMN n; ALTER TABLE t ADD COLUMN n text; DROP TABLE u; CREATE TABLE u (id text)",
+    ];
+    let outcome = up(&database, &scripts, &hide()).unwrap();
+    assert!(outcome.hidden.is_empty(), "{outcome:?}");
+    back(&database, &scripts, 1).unwrap();
+    assert_eq!((database.dump(), data(&database)), before);
+}
+
+#[test]
 fn the_size_decides_when_nobody_else_does() {
     let database = database();
     database.run(
@@ -254,9 +271,9 @@ fn a_whole_run_may_destroy_with_a_reason() {
     let database = database();
     database.run("CREATE TABLE t (id int); INSERT INTO t VALUES (1), (2)");
     let terms = Terms { mode: Mode::Destroy, reason: "the law".to_owned(), ..Terms::default() };
-    let outcome = up(&database, &["DROP TABLE t"], &terms).unwrap();
+    let outcome = up(&database, &["CREATE TABLE u (id int);\nDROP TABLE t"], &terms).unwrap();
     assert_eq!(outcome.gone[0].to_string(), "2 rows of t");
-    assert_eq!(outcome.notes, ["destroyed on line 1: the law"]);
+    assert_eq!(outcome.notes, ["destroyed on line 2: the law"]);
 }
 
 #[test]
