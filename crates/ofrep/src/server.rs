@@ -53,6 +53,7 @@ impl Server {
     ///
     /// If the address is taken, or reachable from other machines while no keys are asked for, or
     /// if the keys cannot be read.
+    #[expect(clippy::unused_async, reason = "it spawns: only inside a runtime can it be called")]
     pub async fn start(options: Options) -> Result<Running, OfrepError> {
         if options.keys.is_none() && !options.listen.ip().is_loopback() {
             return Err(OfrepError::NoKeys(options.listen));
@@ -65,7 +66,7 @@ impl Server {
         let (file, say) = (options.file.clone(), options.say);
         let source = Source::open(options, Arc::clone(&shared));
         let counted = Arc::clone(&shared);
-        let counter = std::thread::Builder::new()
+        let tallies = std::thread::Builder::new()
             .name("flags-counts".to_owned())
             .spawn(move || Tallies::keep(&counted, &file, say))?;
         let watcher = std::thread::Builder::new()
@@ -73,7 +74,7 @@ impl Server {
             .spawn(move || source.watch())?;
         let (alive, gone) = mpsc::channel(1);
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), alive.clone()));
-        let threads = [watcher, counter];
+        let threads = [watcher, tallies];
         Ok(Running { address, shared, accepting, threads, alive, gone })
     }
 }

@@ -154,33 +154,30 @@ impl<'a> Act<'a> {
             let why = "only DROP TABLE and DROP COLUMN can be hidden, in a statement of their own";
             Some(why.to_owned())
         };
-        let hindrance = match hindrance {
-            Some(why) => Some(why),
-            None => {
-                let before = quietly(work, Inventory::read)?;
-                work.run(ABOUT, "SAVEPOINT ripcord_trial")?;
-                self.execute(work, step)?;
-                let after = quietly(work, Inventory::read)?;
-                let (catalogue, _) = snapshot_here(work, &Scope::default())?;
-                work.run(ABOUT, BACK)?;
-                let trial = Trial { before, after, catalogue };
-                let known = &self.known;
-                let small = match step.way {
-                    Way::Auto { bytes_max } => {
-                        quietly(work, |work| trial.bytes(work))? <= bytes_max
-                    }
-                    _ => false,
-                };
-                match quietly(work, |work| trial.hindrance(work, known))? {
-                    None if small => return Ok(false),
-                    None => {
-                        let hid = quietly(work, |work| trial.hide(&mut self.keeper, work))?;
-                        merge(&mut self.hidden, hid.hidden);
-                        self.notes.extend(hid.notes);
-                        return Ok(true);
-                    }
-                    why => why,
+        let hindrance = if hindrance.is_some() {
+            hindrance
+        } else {
+            let before = quietly(work, Inventory::read)?;
+            work.run(ABOUT, "SAVEPOINT ripcord_trial")?;
+            self.execute(work, step)?;
+            let after = quietly(work, Inventory::read)?;
+            let (catalogue, _) = snapshot_here(work, &Scope::default())?;
+            work.run(ABOUT, BACK)?;
+            let trial = Trial { before, after, catalogue };
+            let known = &self.known;
+            let small = match step.way {
+                Way::Auto { bytes_max } => quietly(work, |work| trial.bytes(work))? <= bytes_max,
+                _ => false,
+            };
+            match quietly(work, |work| trial.hindrance(work, known))? {
+                None if small => return Ok(false),
+                None => {
+                    let hid = quietly(work, |work| trial.hide(&mut self.keeper, work))?;
+                    merge(&mut self.hidden, hid.hidden);
+                    self.notes.extend(hid.notes);
+                    return Ok(true);
                 }
+                why => why,
             }
         };
         match hindrance {

@@ -364,7 +364,7 @@ impl<'a> Back<'a> {
     ) -> Vec<(&'n Name, bool)> {
         let own = way.alters.iter().filter(|name| name.kind == Kind::Column);
         let mut list: Vec<(&Name, bool)> = own.map(|name| (name, false)).collect();
-        let lost = |name: &&Name| {
+        let lacking = |name: &&Name| {
             let labels = |catalogue: &'n Catalogue| catalogue.objects.get(*name);
             let (old, new) = (labels(target), labels(now));
             old.zip(new).is_some_and(|(old, new)| {
@@ -372,7 +372,7 @@ impl<'a> Back<'a> {
                 new.list("labels").iter().any(|label| !old.contains(label))
             })
         };
-        let enums = way.alters.iter().filter(|name| name.kind == Kind::Enum).filter(lost);
+        let enums = way.alters.iter().filter(|name| name.kind == Kind::Enum).filter(lacking);
         let mut types: Vec<Name> = enums.cloned().collect();
         // Values of a composite type lose what an attribute holds that goes.
         let parts = way.drops.difference(&way.creates).filter(|name| name.kind == Kind::Attribute);

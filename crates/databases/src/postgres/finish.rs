@@ -140,21 +140,21 @@ fn once(
     let acted = act.run(session, 0..script.steps.len(), report)?;
     let (after, numbered) = snapshot_here(session.work(), &Scope::default())?;
     let (before, _) = delta.taken_from(&now);
-    let mut whole = Delta::between(&before, &after);
+    let mut joined = Delta::between(&before, &after);
     let since = Delta::of((&now, &identities), (&after, &numbered));
-    whole.renamed = delta.followed_by(since.renamed);
+    joined.renamed = delta.followed_by(since.renamed);
     // Under the name that it had before the run.
     let first = |name: Name| match delta.renamed.iter().find(|one| one.to == name) {
         Some(one) => one.from.clone(),
         None => name,
     };
     let gone = since.gone.into_iter().map(|one| Gone { name: first(one.name), ..one });
-    whole.gone = delta.gone.iter().cloned().chain(gone).collect();
-    whole.fresh = [delta.fresh.as_slice(), &since.fresh].concat();
-    whole.labels = [delta.labels.as_slice(), &since.labels].concat();
-    whole.anchor = delta.anchor;
+    joined.gone = delta.gone.iter().cloned().chain(gone).collect();
+    joined.fresh = [delta.fresh.as_slice(), &since.fresh].concat();
+    joined.labels = [delta.labels.as_slice(), &since.labels].concat();
+    joined.anchor = delta.anchor;
     quietly(session.work(), |work| {
-        Applied::set(work, run, State::Applied, Some(&whole))?;
+        Applied::set(work, run, State::Applied, Some(&joined))?;
         let list: Vec<String> = numbers.iter().map(ToString::to_string).collect();
         let sql = format!(
             "UPDATE ripcord.kept SET restored_at = now() WHERE id IN ({})",

@@ -87,6 +87,20 @@ pub fn preview_down(
     looked
 }
 
+/// Nothing seen yet.
+fn nothing(counted_at: Timestamp) -> Ahead {
+    let forecast = SchemaForecast {
+        kept: Vec::new(),
+        hidden: Vec::new(),
+        gone: Vec::new(),
+        caveats: Vec::new(),
+        takes_ms: 0,
+        counted_at,
+    };
+    let (conflicts, against, locks) = (Vec::new(), Vec::new(), Vec::new());
+    Ahead { forecast, conflicts, against, locks, bytes: 0 }
+}
+
 fn look(
     connection: &mut Connection,
     history: &str,
@@ -94,16 +108,7 @@ fn look(
     (now, mut numbers): (&Catalogue, Identities),
     terms: &Terms,
 ) -> Result<Ahead, PostgresError> {
-    let forecast = SchemaForecast {
-        kept: Vec::new(),
-        hidden: Vec::new(),
-        gone: Vec::new(),
-        caveats: Vec::new(),
-        takes_ms: 0,
-        counted_at: counted_at(connection)?,
-    };
-    let (conflicts, against, locks) = (Vec::new(), Vec::new(), Vec::new());
-    let mut ahead = Ahead { forecast, conflicts, against, locks, bytes: 0 };
+    let mut ahead = nothing(counted_at(connection)?);
     let known = Applied::of(connection, history)?;
     let (mut target, mut all) = (now.clone(), Delta::default());
     let mut leaving: Vec<(String, String)> = Vec::new();
@@ -361,7 +366,7 @@ fn out_of_sight(
         // Rows that go themselves are no loss of users'.
         let stay = |table: &str| -> String {
             let own = leaving.iter().filter(|(of, _)| of == table);
-            own.map(|(_, goes)| format!(" AND NOT {goes}")).collect()
+            own.map(|(_, goes)| format!(" AND NOT {goes}")).collect::<Vec<_>>().concat()
         };
         let (unit, sql) = match name.kind {
             Kind::Table if !object.facts.contains_key("partition_key") => {

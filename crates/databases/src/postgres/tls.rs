@@ -45,7 +45,7 @@ impl Wish {
         let (head, options, between) = match address.split_once('?') {
             Some((head, options)) if url => (format!("{head}?"), options, '&'),
             None if url => {
-                wish.address = address.to_owned();
+                address.clone_into(&mut wish.address);
                 return Ok(wish);
             }
             _ => (String::new(), address, ' '),
@@ -99,27 +99,23 @@ impl Wish {
     /// Whom to trust: the file that is named, or else whom the system trusts.
     fn trusted(&self) -> Result<RootCertStore, String> {
         let mut roots = RootCertStore::empty();
-        match self.roots.as_deref().filter(|path| path.as_os_str() != "system") {
-            Some(path) => {
-                let shown = path.display();
-                let read = CertificateDer::pem_file_iter(path)
-                    .map_err(|error| format!("sslrootcert {shown} cannot be read: {error}"))?;
-                for certificate in read {
-                    let certificate = certificate
-                        .map_err(|error| format!("sslrootcert {shown} is no PEM: {error}"))?;
-                    roots
-                        .add(certificate)
-                        .map_err(|error| format!("sslrootcert {shown}: {error}"))?;
-                }
-                if roots.is_empty() {
-                    return Err(format!("sslrootcert {shown} has no certificate in it"));
-                }
+        let named = self.roots.as_deref().filter(|path| path.as_os_str() != "system");
+        if let Some(path) = named {
+            let shown = path.display();
+            let read = CertificateDer::pem_file_iter(path)
+                .map_err(|error| format!("sslrootcert {shown} cannot be read: {error}"))?;
+            for certificate in read {
+                let certificate = certificate
+                    .map_err(|error| format!("sslrootcert {shown} is no PEM: {error}"))?;
+                roots.add(certificate).map_err(|error| format!("sslrootcert {shown}: {error}"))?;
             }
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                if roots.is_empty() {
-                    return Err("the system trusts nobody; name a file by sslrootcert".to_owned());
-                }
+            if roots.is_empty() {
+                return Err(format!("sslrootcert {shown} has no certificate in it"));
+            }
+        } else {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() {
+                return Err("the system trusts nobody; name a file by sslrootcert".to_owned());
             }
         }
         Ok(roots)
@@ -146,15 +142,12 @@ fn decoded(text: &str) -> String {
     while let Some((first, after)) = rest.split_first() {
         let hex = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
         let hex = hex.and_then(|two| u8::from_str_radix(two, 16).ok());
-        match hex.filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
+        if let Some(byte) = hex.filter(|_| *first == b'%') {
+            bytes.push(byte);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = after;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -18,10 +18,10 @@ pub(crate) struct Args {
     /// Requests per second
     #[arg(long, default_value_t = 100, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=2_000))]
     rps: u32,
-    /// Play it on PostgreSQL, on a private cluster of the programs that this system has
+    /// Play it on `PostgreSQL`, on a private cluster of the programs that this system has
     #[arg(long, conflicts_with = "database")]
     postgres: bool,
-    /// Play it on PostgreSQL, in a new database beside the one that this address names
+    /// Play it on `PostgreSQL`, in a new database beside the one that this address names
     #[arg(long, value_name = "URL")]
     database: Option<String>,
 }

@@ -47,6 +47,28 @@ pub(crate) struct EnvironmentControl {
     bell: Bell,
 }
 
+/// The database of an environment.
+fn target(
+    place: DatabasePlace,
+    layout: &EnvironmentLayout,
+    name: &EnvironmentName,
+    registry: &Registry,
+    store: &Store,
+) -> Box<TargetDatabase> {
+    let environment = name.to_string();
+    match place {
+        DatabasePlace::Sqlite(path) => {
+            let backups = layout.backups();
+            Box::new(SqliteDatabase::new(SqliteOptions { path, backups, environment }))
+        }
+        DatabasePlace::Postgres(url) => Box::new(PostgresDatabase::new(PostgresOptions {
+            address: Box::new(move || address(&url)),
+            newest: newest(registry, store),
+            environment,
+        })),
+    }
+}
+
 impl EnvironmentControl {
     pub(crate) fn new(
         layout: &Layout,
@@ -62,20 +84,8 @@ impl EnvironmentControl {
         let fence = FenceFile::new(environment.fence());
         let settings = Arc::new(RwLock::new(settings));
         let current = || settings.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let database = current().database.map(|place| -> Box<TargetDatabase> {
-            match place {
-                DatabasePlace::Sqlite(path) => Box::new(SqliteDatabase::new(SqliteOptions {
-                    path,
-                    backups: environment.backups(),
-                    environment: name.to_string(),
-                })),
-                DatabasePlace::Postgres(url) => Box::new(PostgresDatabase::new(PostgresOptions {
-                    address: Box::new(move || address(&url)),
-                    newest: newest(registry, store),
-                    environment: name.to_string(),
-                })),
-            }
-        });
+        let place = current().database;
+        let database = place.map(|place| target(place, &environment, &name, registry, store));
         let platform = Arc::new(ProcessPlatform::new(ProcessOptions {
             root: environment.units(),
             logs: environment.logs(),

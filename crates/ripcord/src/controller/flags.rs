@@ -124,7 +124,7 @@ impl Controller {
         environment.wake();
         // Counting users takes a while, so it is done when the change is in force.
         let unknown = |why: Failure| vec![format!("who moves is not known: {}", why.error)];
-        let moved = match moves.into_inner().filter(|(before, ..)| !before.is_empty()) {
+        let users = match moves.into_inner().filter(|(before, ..)| !before.is_empty()) {
             Some((before, after, flags)) => {
                 Moves::of(&before, &after, &flags).map_or_else(unknown, |moves| moves.lines())
             }
@@ -134,7 +134,7 @@ impl Controller {
             revision,
             kept: kept.into_inner(),
             warnings: warnings.into_inner(),
-            moved,
+            moved: users,
             proposal: proposal.into_inner(),
         })
     }

@@ -53,7 +53,7 @@ pub(crate) fn play(stage: &Stage, options: &Options) -> Result<Outcome, Failure>
 
     story::chapter("What came of it");
     let (report, record) = load.stop().map_err(|error| load_failed(&error))?;
-    let data = verify(&stage.database(), &record, Some(&before.baseline), Schema::V2)
+    let data = verify(stage.database(), &record, Some(&before.baseline), Schema::V2)
         .map_err(|error| load_failed(&error))?;
     let canary = CanaryOutcome::of(&canary, canary_schema, &report);
     let clients = Clients { report: &report, record: &record, data: &data };

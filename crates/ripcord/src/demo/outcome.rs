@@ -80,7 +80,7 @@ pub(crate) struct Before {
 impl Before {
     pub(crate) fn take(stage: &Stage, client: &Client) -> Result<Before, Failure> {
         Ok(Before {
-            baseline: Baseline::take(&stage.database()).map_err(cannot_write)?,
+            baseline: Baseline::take(stage.database()).map_err(cannot_write)?,
             schema: client.status(ENVIRONMENT)?.schema,
             catalogue: stage.server().map(Server::catalogue).transpose()?,
             flags: FlagsSeen::now(stage),

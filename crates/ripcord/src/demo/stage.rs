@@ -276,13 +276,12 @@ impl Stage {
             Strategy::BlueGreen => "",
             Strategy::Canary => CANARY,
         };
-        let (variable, place) = match &self.server {
-            None => ("DATABASE_PATH", "engine = \"sqlite\"\npath = \"shop.db\"".to_owned()),
-            Some(_) => {
-                let file = self.database_url();
-                let url = format!("url = {{ secret = \"file:{}\" }}", file.display());
-                ("DATABASE_URL", format!("engine = \"postgres\"\n{url}"))
-            }
+        let (variable, place) = if self.server.is_some() {
+            let file = self.database_url();
+            let url = format!("url = {{ secret = \"file:{}\" }}", file.display());
+            ("DATABASE_URL", format!("engine = \"postgres\"\n{url}"))
+        } else {
+            ("DATABASE_PATH", "engine = \"sqlite\"\npath = \"shop.db\"".to_owned())
         };
         format!(
             r#"service = "shop"

@@ -95,7 +95,7 @@ impl ServicesInForce {
 impl FlagServices for ServicesInForce {
     fn read(&self, flag: &ServiceFlag, _: &Ticket<'_>) -> Result<FlagImage> {
         let client = self.client(&flag.service).map_err(|why| unusable(flag, &why))?;
-        client.read(&flag.key).map_err(|error| trouble(error, Vec::new))
+        client.read(&flag.key).map_err(|error| trouble(&error, Vec::new))
     }
 
     fn write(
@@ -110,7 +110,7 @@ impl FlagServices for ServicesInForce {
         // The service knows no fence, so that ours is asked as late as can be.
         self.fence.pass(ticket.fence)?;
         let by_hand = || vec![client.by_hand(&flag.key, Some(now), wish, reason)];
-        client.write(now, wish, reason).map_err(|error| trouble(error, by_hand))
+        client.write(now, wish, reason).map_err(|error| trouble(&error, by_hand))
     }
 }
 
@@ -142,7 +142,7 @@ fn unusable(flag: &ServiceFlag, why: &str) -> Trouble {
 
 /// What an error means for a step. What another attempt does not mend is for a person: nothing that
 /// a service says is a reason to give a release up.
-fn trouble(error: ServiceError, by_hand: impl FnOnce() -> Vec<String>) -> Trouble {
+fn trouble(error: &ServiceError, by_hand: impl FnOnce() -> Vec<String>) -> Trouble {
     let what = error.to_string();
     if let Some(after_ms) = error.retry_after_ms() {
         return Trouble::Later { what, after_ms };

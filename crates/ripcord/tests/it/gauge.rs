@@ -60,7 +60,7 @@ impl Prometheus {
         let mut past = "# TYPE queue_length gauge\n".to_owned();
         for second in now - PAST_S..now - 2 {
             let value = 97 + noise(second);
-            past.push_str(&format!("queue_length{{release=\"v1\"}} {value} {second}\n"));
+            past += &format!("queue_length{{release=\"v1\"}} {value} {second}\n");
         }
         fs::write(folder.join("past.txt"), past + "# EOF\n").unwrap();
         let written = Command::new("promtool")
@@ -162,7 +162,7 @@ impl Shop {
             ("backlog", [100, 95 + turn, backlog - 3 + turn]),
         ] {
             for (release, value) in [("v1", first), ("v2", second), ("v3", third)] {
-                body.push_str(&format!("{name}{{release=\"{release}\"}} {value}\n"));
+                body += &format!("{name}{{release=\"{release}\"}} {value}\n");
             }
         }
         body

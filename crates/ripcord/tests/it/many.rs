@@ -46,7 +46,7 @@ fn rounds(rounds: u32) {
     let (report, record) = load.stop().unwrap();
     assert!(report.failed_unexplained.is_empty(), "{:?}", report.failed_unexplained);
     assert_eq!(report.held_back, 0, "the load was not the one that was asked for");
-    let data = verify(&site.database(), &record, None, Schema::V2).unwrap();
+    let data = verify(site.database(), &record, None, Schema::V2).unwrap();
     assert!(data.is_clean(), "{data:?}");
     site.run(&["ledger", "verify"]).expect(0);
     site.close();

@@ -156,13 +156,12 @@ impl Site {
 
     fn configuration(&self, schema: u8) -> String {
         let faults = self.directory.path().join("faults.log");
-        let (variable, place) = match &self.server {
-            None => ("DATABASE_PATH", "engine = \"sqlite\"\npath = \"shop.db\"".to_owned()),
-            Some(_) => {
-                let file = self.path().join("database-url");
-                let url = format!("url = {{ secret = \"file:{}\" }}", file.display());
-                ("DATABASE_URL", format!("engine = \"postgres\"\n{url}"))
-            }
+        let (variable, place) = if self.server.is_some() {
+            let file = self.path().join("database-url");
+            let url = format!("url = {{ secret = \"file:{}\" }}", file.display());
+            ("DATABASE_URL", format!("engine = \"postgres\"\n{url}"))
+        } else {
+            ("DATABASE_PATH", "engine = \"sqlite\"\npath = \"shop.db\"".to_owned())
         };
         format!(
             r#"service = "shop"

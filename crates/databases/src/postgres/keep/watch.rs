@@ -307,6 +307,10 @@ fn enable(connection: &mut Connection, table: &Table) -> Result<(), PostgresErro
     connection.run(ABOUT, &format!("ALTER TABLE {} {ENABLE}", table.name))
 }
 
+/// With these settings a value is always the same text.
+const CANONICAL: &str = " SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' \
+                         SET extra_float_digits = 1 SET bytea_output = 'hex' SET TimeZone = 'UTC'";
+
 /// From now on changes of a table go into a store, under the columns that it has now. Nobody
 /// waits for this: the function is Ripcord's own.
 fn note(table: &Table, store: &str) -> String {
@@ -355,13 +359,7 @@ fn note(table: &Table, store: &str) -> String {
         key.iter().map(|column| format!("{} = {}", column.value("OLD"), column.value("NEW")));
     let same_key = same_key.collect::<Vec<_>>().join(" AND ");
     let same_key = if key.is_empty() { "false" } else { &same_key };
-    let canonical = stored.iter().any(|column| column.as_text);
-    let settings = if canonical {
-        " SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' SET extra_float_digits = 1 \
-         SET bytea_output = 'hex' SET TimeZone = 'UTC'"
-    } else {
-        ""
-    };
+    let settings = if stored.iter().any(|column| column.as_text) { CANONICAL } else { "" };
     let (old, truncated) = (deleted("OLD"), deleted("t"));
     let body = format!(
         "BEGIN

@@ -46,7 +46,9 @@ pub struct PostgresOptions {
 
 impl std::fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PostgresOptions").field("environment", &self.environment).finish()
+        f.debug_struct("PostgresOptions")
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn outcome(subject: &Subject<'_>, outcome: &Outcome, context: &Contex
     }
     let (green, yellow) = (terminal::colour(AnsiColor::Green), terminal::colour(AnsiColor::Yellow));
     let (sign, style) =
-        if subject.event != "taken_back" { ("✓", green) } else { ("↶", yellow) };
+        if subject.event == "taken_back" { ("↶", yellow) } else { ("✓", green) };
     let Subject { version, name, .. } = subject;
     let title = if version == name { (*name).to_owned() } else { format!("{version} {name}") };
     terminal::print(&format!("{style}{sign}{style:#} {title} ({} ms)", outcome.took_ms));

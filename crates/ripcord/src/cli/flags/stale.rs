@@ -75,8 +75,8 @@ fn stale(view: &FlagsView, now: Timestamp, days: u64) -> Result<Vec<Stale>, Fail
         let Some(key) = part.flag() else { continue };
         let flag: Value = serde_json::from_str(&text)
             .map_err(|error| Failure::new(Code::FlagsInvalid, error.to_string()))?;
-        let expires = flag.pointer("/metadata/expires").and_then(Value::as_str);
-        let expired = expires.and_then(|day| expired(day, now));
+        let last_day = flag.pointer("/metadata/expires").and_then(Value::as_str);
+        let expired = last_day.and_then(|day| expired(day, now));
         let asked = view.heard.as_ref().and_then(|heard| heard.flags.get(key));
         let idle = || idle(asked?, now).into_iter().find(|because| because.days() >= days);
         let because = expired.or_else(idle);

@@ -72,7 +72,7 @@ fn check(which: impl Fn(usize) -> bool, ways: impl Fn(usize) -> Vec<Way>) {
     let (mut tried, mut failed, mut report) = (0, 0, String::new());
     let mut shop = Shop::new();
     for (at, step) in steps().enumerate() {
-        if !which(at) || !wanted.split(",").any(|part| step.name.contains(part)) {
+        if !which(at) || !wanted.split(',').any(|part| step.name.contains(part)) {
             continue;
         }
         let ways = ways(at);
