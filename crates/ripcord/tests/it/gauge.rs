@@ -4,6 +4,7 @@
 use crate::canary::{ended, spawn, until_traffic};
 use crate::site::Site;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -60,7 +61,7 @@ impl Prometheus {
         let mut past = "# TYPE queue_length gauge\n".to_owned();
         for second in now - PAST_S..now - 2 {
             let value = 97 + noise(second);
-            past += &format!("queue_length{{release=\"v1\"}} {value} {second}\n");
+            writeln!(past, "queue_length{{release=\"v1\"}} {value} {second}").unwrap();
         }
         fs::write(folder.join("past.txt"), past + "# EOF\n").unwrap();
         let written = Command::new("promtool")
@@ -162,7 +163,7 @@ impl Shop {
             ("backlog", [100, 95 + turn, backlog - 3 + turn]),
         ] {
             for (release, value) in [("v1", first), ("v2", second), ("v3", third)] {
-                body += &format!("{name}{{release=\"{release}\"}} {value}\n");
+                writeln!(body, "{name}{{release=\"{release}\"}} {value}").unwrap();
             }
         }
         body
