@@ -96,8 +96,8 @@ impl Tallies {
         }
     }
 
-    /// Writes what is counted unless it is as `last`, and forgets what nobody has asked for since long and no document
-    /// has: `is_present` says which flags there are.
+    /// Writes what is counted unless it is as `last`, and forgets what nobody has asked for since
+    /// long and no document has: `is_present` says which flags there are.
     pub(crate) fn save(
         &self,
         file: &Path,
