@@ -329,7 +329,7 @@ fn another_bucketing_is_a_step_of_its_own_that_says_who_moves() {
     import(&site, &shares("v2", TENTH)).expect(0);
     let before = served(&site);
     let along_the_way = import(&site, &shares("v3", TENTH)).expect(3);
-    assert!(along_the_way.stderr.contains("RC0232"), "{along_the_way:?}");
+    assert!(along_the_way.stderr.contains("RC0233"), "{along_the_way:?}");
     let asked = flags(&site, &["bucketing", "v3", "--reason", "as flagd"]).expect(3);
     assert!(asked.stderr.contains("flag share: about 1"), "{asked:?}");
     flags(&site, &["bucketing", "v3", "--accept", "1%", "--reason", "as flagd"]).expect(3);
