@@ -400,9 +400,8 @@ fn a_go_service() {
             ("db/migrations/000001_first.up.sql", "CREATE TABLE a (b TEXT);\n"),
             (".env.example", "DATABASE_URL=postgres://u:p@localhost/shop\n"),
         ],
-        &expect![[r#"
+        &expect![[r##"
             # Drafted by `ripcord init`. "found": the project says so; "guessed": please look.
-            # to do: database: the database is postgres, of which Ripcord does not take care yet
             # found: the module in go.mod
             service = "shop"
 
@@ -413,20 +412,27 @@ fn a_go_service() {
             command = ["./shop"]
 
             [config.environment]
-            # guessed: named in .env.example; read from the environment of `ripcord serve`
-            DATABASE_URL = { secret = "env:DATABASE_URL" }
+            # guessed: Ripcord says where it is; named in the .env file
+            DATABASE_URL = "{database}"
 
             [health]
             # guessed: "/ping" stands in cmd/shop/main.go:1
             path = "/ping"
+
+            [database]
+            # guessed: 1 migration in db/migrations, as plain has them; the address is that of DATABASE_URL
+            engine = "postgres"
+            url = { secret = "env:DATABASE_URL" }
+            migrations = "db/migrations"
 
             [environments.production]
             # guessed: a usual port of this machine alone
             listen = "127.0.0.1:8080"
             preview = "127.0.0.1:8081"
             # strategy = "canary" gives a new release a growing share of the requests and judges it.
-            --- Warning secret DATABASE_URL: the variable DATABASE_URL is not set here
-        "#]],
+            --- Warning secret of the database: the variable DATABASE_URL is not set here
+            --- Warning migrations: 000001_first.up.sql:1: no migration here has a script that takes it back
+        "##]],
     );
 }
 
