@@ -12,7 +12,7 @@ use ripcord_core::plan::{
     Acceptance, DeployRequest, Intent, Plan, Refusal, RollbackRequest, deploy, rollback,
 };
 use ripcord_core::schema::{Direction, MigrationScript, SchemaPreview};
-use ripcord_engine::control;
+use ripcord_engine::{World, control};
 
 /// What somebody wants.
 #[derive(Debug, Clone)]
@@ -76,15 +76,36 @@ impl Controller {
 
     /// What the environment is now.
     pub(crate) fn observe(&self, environment: &EnvironmentControl) -> Result<Environment, Failure> {
+        self.observe_in(environment, &environment.world())
+    }
+
+    /// The same for people who want to know what is the matter: where the database is out of
+    /// reach, everything but its schema, and why.
+    pub(crate) fn observe_the_rest(
+        &self,
+        environment: &EnvironmentControl,
+    ) -> Result<(Environment, Option<String>), Failure> {
+        let failure = match self.observe(environment) {
+            Ok(observed) => return Ok((observed, None)),
+            Err(failure) => failure,
+        };
+        let rest = World { database: None, ..environment.world() };
+        match self.observe_in(environment, &rest) {
+            Ok(observed) => Ok((observed, Some(failure.error))),
+            // It was not the database.
+            Err(_) => Err(failure),
+        }
+    }
+
+    fn observe_in(
+        &self,
+        environment: &EnvironmentControl,
+        world: &World<'_>,
+    ) -> Result<Environment, Failure> {
         let settings = environment.settings();
         let history = environment.past(&self.ledger)?.history;
-        let observed = control::look(
-            &environment.name,
-            &settings.policy,
-            &settings.authority,
-            history,
-            &environment.world(),
-        );
+        let observed =
+            control::look(&environment.name, &settings.policy, &settings.authority, history, world);
         observed.map_err(|error| Failure::new(Code::CannotObserve, error.to_string()))
     }
 

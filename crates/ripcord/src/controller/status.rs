@@ -121,7 +121,7 @@ pub(crate) struct LastOperation {
 impl Controller {
     /// Looks at everything and says what it is.
     pub(crate) fn status(&self, environment: &EnvironmentControl) -> Result<Status, Failure> {
-        let observed = self.observe(environment)?;
+        let (observed, unseen) = self.observe_the_rest(environment)?;
         let past = environment.past(&self.ledger)?;
         let operation = match &past.running {
             Some(Running { plan, entries, .. }) => {
@@ -166,7 +166,7 @@ impl Controller {
             maintenance_since: observed.history.maintenance.as_ref().map(|(since, _)| *since),
             authority: settings.authority,
             requests_per_second: observed.past.and_then(|past| past.per_second()),
-            problem: self.problem(environment),
+            problem: unseen.or_else(|| self.problem(environment)),
             sequence: past.sequence,
         })
     }

@@ -107,8 +107,10 @@ fn a_server_that_is_not_there() {
     site.name_server(NOWHERE);
     let down = site.run(&["deploy", &third]).expect(6);
     assert!(down.stderr.contains("cannot reach shop at 127.0.0.1:1"), "{}", down.stderr);
+    let status = site.status();
+    assert_eq!((&status["live"], &status["operation"]), (&second.as_str().into(), &Value::Null));
+    assert!(status["problem"].to_string().contains("cannot reach"), "{status}");
     site.name_server(&url);
-    assert_eq!(site.status()["operation"], Value::Null);
 
     // When it acts: the change is given up, and as soon as it can be known that nothing of it
     // happened, requests flow again.

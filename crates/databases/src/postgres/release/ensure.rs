@@ -101,6 +101,7 @@ impl<'a> Work<'a> {
             (Wanted::Made, None) => {
                 let why = "the schema was changed by somebody else since the plan was made";
                 self.expect(&change.from, why)?;
+                self.nobody_was_faster()?;
                 Stage::Making
             }
             (Wanted::Made, Some(Stage::Making)) => Stage::Making,
@@ -114,6 +115,19 @@ impl<'a> Work<'a> {
             (Direction::Down, Wanted::Made) | (Direction::Up, Wanted::Unmade) => self.back()?,
         }
         self.finish(&id)
+    }
+
+    /// What the change is to run is not in force yet, and what it is to take back is: a script that
+    /// changes only rows leaves no trace in the schema.
+    fn nobody_was_faster(&mut self) -> Result<(), Trouble> {
+        let up = self.request.change.direction == Direction::Up;
+        let odd = self.migrations(|state| (state == Some(State::Applied)) == up)?;
+        let Some(one) = odd.first() else { return Ok(()) };
+        let what = if up { "run" } else { "taken back" };
+        Err(Trouble::refuse(format!(
+            "version {} was {what} by somebody else since the plan was made; plan it anew",
+            one.version
+        )))
     }
 
     /// Runs what is not in force.

@@ -202,6 +202,24 @@ fn others_are_noticed() {
     site.scratch.run("SELECT * FROM of_somebody");
 }
 
+/// A script that changes only rows leaves the schema as it is.
+#[test]
+fn a_hand_that_was_faster_is_noticed() {
+    let all = [script(1, "plain", NOTES), script(2, "plain", "DELETE FROM notes WHERE id = 1")];
+    let site = Site::new(&all);
+    let first = site.plan("p/1", Direction::Up, &all[..1]);
+    site.ensure(&first, Wanted::Made).unwrap();
+    let [mine, theirs] = ["p/2", "p/3"].map(|id| site.plan(id, Direction::Up, &all[1..]));
+    site.ensure(&theirs, Wanted::Made).unwrap();
+    let late = site.ensure(&mine, Wanted::Made).unwrap_err();
+    assert!(
+        matches!(&late, Failure::Definite(why) if why.contains("by somebody else")),
+        "{late:?}"
+    );
+    site.ensure(&mine, Wanted::Unmade).unwrap();
+    assert_eq!((site.applied(), site.rows("SELECT id::text FROM notes")), (vec![1, 2], "2".into()));
+}
+
 #[test]
 fn what_no_earlier_release_knows_breaks_none() {
     let all = [
