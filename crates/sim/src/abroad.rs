@@ -80,14 +80,14 @@ impl State {
 
     /// What clients of the service must never see.
     pub(crate) fn tick_abroad(&mut self) {
-        let needs = self.releases.values().filter_map(|release| {
+        let mut needs = self.releases.values().filter_map(|release| {
             let wish = release.document.flags.at(SERVICE, OWN)?;
             wish.requires_schema
         });
         let has = |version: &MigrationVersion| {
             self.store.applied.iter().any(|one| one.migration.version == *version)
         };
-        let lost = needs.into_iter().find(|version| !has(version));
+        let lost = needs.find(|version| !has(version));
         if let Some(version) = lost.filter(|_| self.abroad.is_on(OWN)) {
             let what = format!("{OWN} is on at the service without migration {version}");
             if !self.abroad.wrong.contains(&what) {

@@ -102,8 +102,8 @@ fn users_first_and_certain_before_the_schema_goes() {
     let tried = place(&plan, "turn off grounded at LaunchDarkly, without waiting for it");
     let moved = place(&plan, "traffic to v1");
     let last = |text: &str| {
-        let mut found = plan.steps.iter().rposition(|step| step.effect.to_string() == text);
-        found.take().unwrap_or_else(|| panic!("no «{text}» in\n{plan}"))
+        let found = plan.steps.iter().rposition(|step| step.effect.to_string() == text);
+        found.unwrap_or_else(|| panic!("no «{text}» in\n{plan}"))
     };
     let certain = last("turn off grounded at LaunchDarkly");
     let down = place(&plan, "migrate down");

@@ -165,7 +165,6 @@ fn what_the_target_knows_too_is_restored_last_by_image() {
     place_.deploy("v1-good", NAMED);
     let before = place_.flag();
     place_.deploy("v2-additive", WANTED);
-    // A part of the release: somebody changes the rules while it goes live.
     let plan = place_.site.run(&["plan", "rollback"]).expect(0).stdout;
     assert!(plan.contains(". new-checkout at LaunchDarkly as before v2"), "{plan}");
     place_.site.run(&["rollback"]).expect(0);
@@ -199,8 +198,7 @@ fn what_somebody_changed_since_is_shown_and_kept_unless_forced() {
 #[test]
 fn recorded_and_proposed_without_the_right_to_write() {
     for (authority, role) in [("observe", "writer"), ("propose", "writer"), ("act", "reader")] {
-        let place_ = Place::launchdarkly(true);
-        let mut place_ = place_;
+        let mut place_ = Place::launchdarkly(true);
         held(&place_.state).role = role;
         place_.table =
             format!("{}[environments.test.authority]\nflags = \"{authority}\"\n", place_.table);
