@@ -351,7 +351,7 @@ fn killed_on_the_way_there_and_back() {
     let path = place_.site.project().join("shop.json");
     fs::write(path, r#"{"banner":"gifts","page_size":21}"#).unwrap();
     let release = place_.site.freeze();
-    let there = ["deploy", &release, "--retry", "--detach"];
+    let there = ["deploy", release.as_str(), "--retry", "--detach"];
     for entry in (2..ENTRIES_MAX).step_by(4) {
         let when = if entry % 8 == 2 { "before" } else { "after" };
         let died = place_.pull_the_plug(&there, &release, when, entry);
