@@ -153,7 +153,7 @@ fn a_flag_goes_on_with_its_release_and_off_before_anything_else() {
     assert!(held(&place_.state).writes[1].1["comment"].as_str().unwrap().contains("is left for"));
 
     // The release comes back with its flag.
-    site.run(&["deploy", &release, "--retry"]).expect(0);
+    site.run(&["retry", &release]).expect(0);
     assert!(place_.is_on());
     site.run(&["ledger", "verify"]).expect(0);
     place_.site.close();
@@ -351,7 +351,7 @@ fn killed_on_the_way_there_and_back() {
     let path = place_.site.project().join("shop.json");
     fs::write(path, r#"{"banner":"gifts","page_size":21}"#).unwrap();
     let release = place_.site.freeze();
-    let there = ["deploy", release.as_str(), "--retry", "--detach"];
+    let there = ["retry", release.as_str(), "--detach"];
     for entry in (2..ENTRIES_MAX).step_by(4) {
         let when = if entry % 8 == 2 { "before" } else { "after" };
         let died = place_.pull_the_plug(&there, &release, when, entry);
@@ -373,7 +373,7 @@ impl Place {
     fn pull_the_plug(&mut self, verb: &[&str], live: &str, when: &str, entry: u64) -> bool {
         self.site.kill_controller();
         self.site.serve_with(&[], &[("RIPCORD_CRASH", &format!("{when}:{entry}"))]);
-        self.site.run(verb);
+        self.site.run(verb).expect(0);
         let began = Instant::now();
         let died = loop {
             if self.site.controller().try_wait().unwrap().is_some() {
