@@ -38,7 +38,7 @@ fn a_limit_on_latency_takes_back_what_is_alone() {
 
 #[test]
 fn who_only_looks_takes_nothing_back() {
-    let (site, answer) = deployed("v3-bad-answers", 0, watched("2s", "mode = \"observe\"\n"));
+    let (site, answer) = deployed("v3-bad-answers", 0, watched("6s", "mode = \"observe\"\n"));
     assert!(answer.stderr.contains("would go back, but may only look"), "{}", answer.stderr);
     assert_eq!(site.answering().as_deref(), Some("v3"));
     site.close();
