@@ -40,7 +40,7 @@ fn a_rollback_over_several_releases_while_users_write() {
     let data = verify(site.place(), &record, Some(&before), Schema::V1).unwrap();
     assert!(data.is_clean(), "{data:?}");
     // What was written through the second release is out of sight, and returns with it.
-    site.run(&["rollback", "--to", &second]).expect(0);
+    site.run(&["deploy", &second]).expect(0);
     let data = verify(site.place(), &record, Some(&before), Schema::V2).unwrap();
     assert!(data.is_clean(), "{data:?}");
     site.run(&["ledger", "verify"]).expect(0);
