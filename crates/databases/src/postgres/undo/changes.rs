@@ -408,6 +408,9 @@ impl Net {
             names.push(spot.name);
             values.push(value(&format!("k.{letter}{at}"), column, spot));
         }
+        if names.is_empty() {
+            return Ok(0);
+        }
         let from = match (&self.free, self.key.is_empty()) {
             (Some(_), false) => {
                 format!("{} WHERE k.before AND NOT k.after AND NOT f.there", self.from())

@@ -70,7 +70,8 @@ fn what_cannot_be_reached_is_said_without_passwords() {
         assert!(error.contains(expected) && !error.contains("swordfish"), "{error}");
     };
     check("postgresql://u:swordfish@127.0.0.1:1/d", "cannot reach d at 127.0.0.1:1");
-    check("postgresql://u:swordfish@127.0.0.1:1/d?sslmode=require", "TLS");
+    check("postgresql://u:swordfish@127.0.0.1:1/d?sslmode=require", "cannot reach");
+    check("postgresql://u:swordfish@h/d?sslmode=verify-full&sslrootcert=/nowhere", "by TLS");
     check(
         "postgresql://u:swordfish@127.0.0.1:1/d?sslmode=nonsense",
         "not the address of a database",
