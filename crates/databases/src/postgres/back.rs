@@ -14,7 +14,7 @@ use crate::postgres::inverse::{Sql, WayBack, way_back};
 use crate::postgres::keep::{Keeper, Retyping, short};
 use crate::postgres::kind::Kind;
 use crate::postgres::outcome::Outcome;
-use crate::postgres::own::{AS_AFTER, Delta, Kept, KeptItem, anchor};
+use crate::postgres::own::{AS_AFTER, Delta, Kept, KeptColumn, KeptItem, anchor};
 use crate::postgres::snapshot::{Identities, Scope, snapshot_here};
 use crate::postgres::terms::Terms;
 use crate::postgres::trouble::PostgresError;
@@ -158,12 +158,18 @@ impl<'a> Back<'a> {
         outcome: &mut Outcome,
     ) -> Result<(), PostgresError> {
         self.quiet(connection, now, outcome, |back, connection, side, _| {
-            for net in back.nets.iter().filter(|net| !net.waits()) {
-                attempt(connection, |connection| {
+            for (net, (piece, _)) in back.nets.iter().zip(groups(back.pieces)) {
+                if is_emptied(back.pieces, piece) {
+                    continue;
+                }
+                let done = attempt(connection, |connection| {
                     net.move_back(connection, side)?;
                     net.delete(connection, side)?;
                     net.update(connection, side).map(|_| ())
                 })?;
+                if done {
+                    net.forestalled();
+                }
             }
             Ok(())
         })
@@ -439,7 +445,7 @@ pub(crate) fn groups(pieces: &[Kept]) -> Vec<(&Kept, Group<'_>)> {
             let same = other.ordinal > from
                 && other.ordinal <= piece.ordinal
                 && matches!(&other.item, KeptItem::Changes { key: k, columns: c, .. }
-                if k == key && c == columns);
+                if alike(k, key) && alike(c, columns));
             same && other.relation == piece.relation
         });
         let mut stores = Vec::new();
@@ -450,6 +456,15 @@ pub(crate) fn groups(pieces: &[Kept]) -> Vec<(&Kept, Group<'_>)> {
         groups.push((piece, Group { relation: &piece.relation, stores, key, columns }));
     }
     groups
+}
+
+/// Whether the same columns are meant, whatever they were called at the time.
+fn alike(one: &[KeptColumn], other: &[KeptColumn]) -> bool {
+    let same = |(one, other): (&KeptColumn, &KeptColumn)| {
+        let known = one.table != 0 && (one.table, one.number) == (other.table, other.number);
+        one == other || known && one.type_name == other.type_name && one.store == other.store
+    };
+    one.len() == other.len() && one.iter().zip(other).all(same)
 }
 
 /// Whether a table was emptied after its rows were changed, so that only the rows which then

@@ -9,6 +9,7 @@ use crate::postgres::connection::Connection;
 use crate::postgres::outcome::Conflict;
 use crate::postgres::own::KeptColumn;
 use crate::postgres::trouble::PostgresError;
+use std::cell::Cell;
 
 /// What became of the rows of one table, all in all.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Net {
     /// The table that says which of it users left alone. None where that shows only when rows are
     /// back that the run removed afterwards.
     free: Option<String>,
+    /// Whether rows without a key that the run inserted are gone already.
+    forestalled: Cell<bool>,
     /// Its place among the pieces of the run.
     pub(crate) ordinal: i32,
 }
@@ -37,7 +40,8 @@ pub(crate) fn net(
         .run(ABOUT, &format!("CREATE TABLE {table} AS SELECT * FROM {} s", group.summed()))?;
     let (relation, key, columns) =
         (group.relation.to_owned(), group.key.to_vec(), group.columns.to_vec());
-    Ok(Net { table, relation, key, columns, free: None, ordinal })
+    let forestalled = Cell::new(false);
+    Ok(Net { table, relation, key, columns, free: None, forestalled, ordinal })
 }
 
 impl Net {
@@ -50,6 +54,11 @@ impl Net {
     /// run removed afterwards.
     pub(crate) fn waits(&self) -> bool {
         self.free.is_none()
+    }
+
+    /// What the run inserted is gone already, from the schema of now.
+    pub(crate) fn forestalled(&self) {
+        self.forestalled.set(true);
     }
 
     /// Looks what users left alone.
@@ -338,6 +347,9 @@ impl Net {
         side: Side<'_>,
     ) -> Result<u64, PostgresError> {
         let Some(place) = side.place(&self.relation, &self.columns) else { return Ok(0) };
+        if self.key.is_empty() && self.forestalled.get() {
+            return Ok(0);
+        }
         if self.key.is_empty() {
             return self.delete_surplus(connection, &place);
         }

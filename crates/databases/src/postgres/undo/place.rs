@@ -151,6 +151,12 @@ impl<'a> Place<'a> {
         self.side.numbers.objects.contains_key(&(PG_CLASS, kept.table, kept.number))
     }
 
+    /// Whether the run dropped the column, so that what it holds now is only its default.
+    pub(super) fn came_back(&self, kept: &KeptColumn) -> bool {
+        let mut gone = self.side.delta.gone.iter();
+        self.side.before && gone.any(|one| one.table == kept.table && one.column == kept.number)
+    }
+
     /// Whether the column is there without the run as well.
     pub(super) fn stays(&self, kept: &KeptColumn) -> bool {
         let Some(full) = self.name(kept) else { return false };

@@ -188,7 +188,7 @@ fn by_image(
     // apart.
     let mut fresh = fresh(connection, place, spots)?;
     for (at, (_, column, _)) in spots.iter().enumerate() {
-        fresh[at] |= place.changed_type(column);
+        fresh[at] |= place.changed_type(column) || place.came_back(column);
     }
     let fresh = &fresh;
     let told = |fresh_ones: bool| {
