@@ -20,7 +20,7 @@ const TABLES: u64 = 8;
 
 /// How many migrations are tried unless `RIPCORD_CASES` says another number. The seed of the first
 /// is `RIPCORD_SEED`.
-const CASES: u64 = 6;
+const CASES: u64 = 10;
 
 /// One row as far as it is compared: `a`, `b`, `c` and `d` as text.
 type Row = Vec<Option<String>>;
