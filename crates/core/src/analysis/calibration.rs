@@ -9,6 +9,7 @@
 
 use super::gauge::{self, Gauge};
 use super::nats::as_f64;
+use super::policy::JudgePolicy;
 use crate::model::Share;
 use crate::model::traffic::WHOLE;
 
@@ -29,9 +30,14 @@ pub fn of_one(values: &[f64], share: Share) -> Vec<(f64, f64)> {
     pairs.collect()
 }
 
-/// Whether a gauge could decide with these.
-pub fn is_enough(pairs: &[(f64, f64)]) -> bool {
-    let mut gauge = Gauge::new(true);
+/// How many independent values a gauge needs under these rules, so that it can decide.
+pub fn needed(policy: &JudgePolicy) -> usize {
+    gauge::blocks_needed(policy.enough_alone())
+}
+
+/// Whether a gauge that needs so many could decide with these.
+pub fn is_enough(pairs: &[(f64, f64)], needed: usize) -> bool {
+    let mut gauge = Gauge::new(true, needed);
     gauge.calibrate(pairs);
     gauge.can_decide()
 }
@@ -79,10 +85,11 @@ mod tests {
 
     #[test]
     fn days_are_enough_and_minutes_are_not() {
-        let enough = |count, likeness| is_enough(&of_one(&values(count, likeness), 500));
+        let enough = |count, likeness| is_enough(&of_one(&values(count, likeness), 500), 50);
         assert!(enough(400, 0.0) && !enough(60, 0.0));
         assert!(enough(4_000, 0.8) && !enough(600, 0.8));
-        assert!(!is_enough(&[]));
+        assert!(!is_enough(&[], 50));
+        assert_eq!(needed(&JudgePolicy::default()), 54, "two metrics share the budget");
         assert_eq!(of_one(&[f64::NAN, -1.0, 5.0], 500), []);
     }
 

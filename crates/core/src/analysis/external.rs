@@ -5,7 +5,7 @@ use super::assessment::Bound;
 use super::bad::COUNT_MAX;
 use super::errors::{Odds, WORSE};
 use super::explain;
-use super::gauge::{BLOCKS_MIN, Gauge};
+use super::gauge::{self, Gauge};
 use super::nats::{Bets, as_f64};
 use super::policy::{MetricKind, MetricSpec};
 use super::restarts::{self, Restarts};
@@ -43,7 +43,8 @@ enum Evidence {
 }
 
 impl External {
-    pub(super) fn new(spec: &MetricSpec, tolerated_ratio: f64) -> External {
+    /// With so much evidence of its own it would decide alone.
+    pub(super) fn new(spec: &MetricSpec, tolerated_ratio: f64, enough: f64) -> External {
         let (canary, stable) = (Pair::default(), Pair::default());
         let evidence = match spec.kind {
             MetricKind::Counters { .. } => {
@@ -51,7 +52,7 @@ impl External {
                 Evidence::Counters { tolerated_ratio, bets, restarts, canary, stable }
             }
             MetricKind::Gauge { higher_is_worse, .. } => {
-                Evidence::Gauge(Gauge::new(higher_is_worse))
+                Evidence::Gauge(Gauge::new(higher_is_worse, gauge::blocks_needed(enough)))
             }
         };
         External {
@@ -194,8 +195,9 @@ impl External {
             Evidence::Gauge(gauge) => {
                 let advice = gauge.advice().map(|said| format!("; {said}")).unwrap_or_default();
                 format!(
-                    "cannot decide: {BLOCKS_MIN} independent values of two equal releases are \
-                     needed beforehand, there are {}{advice}",
+                    "cannot decide: {} independent values of two equal releases are needed \
+                     beforehand, there are {}{advice}",
+                    gauge.needed(),
                     gauge.blocks()
                 )
             }
@@ -242,7 +244,7 @@ mod tests {
 
     fn external(kind: MetricKind) -> External {
         let (name, source) = ("checkout".to_owned(), "prometheus".to_owned());
-        External::new(&MetricSpec { name, source, kind, every_ms: 1_000 }, 1.0)
+        External::new(&MetricSpec { name, source, kind, every_ms: 1_000 }, 1.0, 100.0)
     }
 
     fn counters() -> External {

@@ -15,8 +15,8 @@ use std::sync::Arc;
 /// How many bets, by how steeply they fall with the rank.
 const SLOPES: [f64; 5] = [0.05, 0.15, 0.3, 0.5, 0.75];
 
-/// How many blocks from before are enough.
-pub(super) const BLOCKS_MIN: usize = 50;
+/// Fewer blocks from before are never enough.
+const BLOCKS_MIN: usize = 50;
 
 /// How many values from before are kept, and how many blocks of now; after those, nothing more
 /// counts.
@@ -32,6 +32,8 @@ const LIKENESS_MAX: f64 = 0.98;
 #[derive(Debug, Clone)]
 pub(super) struct Gauge {
     higher_is_worse: bool,
+    /// How many blocks from before are enough.
+    needed: usize,
     before: Arc<Vec<f64>>,
     ranks: Option<Ranks>,
     advice: Advice,
@@ -40,9 +42,14 @@ pub(super) struct Gauge {
 }
 
 impl Gauge {
-    pub(super) fn new(higher_is_worse: bool) -> Gauge {
+    pub(super) fn new(higher_is_worse: bool, needed: usize) -> Gauge {
         let (before, advice) = (Arc::default(), Advice::default());
-        Gauge { higher_is_worse, before, ranks: None, advice, latest: None }
+        Gauge { higher_is_worse, needed, before, ranks: None, advice, latest: None }
+    }
+
+    /// How many blocks from before are enough.
+    pub(super) fn needed(&self) -> usize {
+        self.needed
     }
 
     /// Learns from two equal releases, as long as nothing was judged. Values that are none are
@@ -83,7 +90,7 @@ impl Gauge {
 
     /// Whether enough is known from before.
     pub(super) fn can_decide(&self) -> bool {
-        self.blocks() >= BLOCKS_MIN
+        self.blocks() >= self.needed
     }
 
     /// How many blocks are known from before.
@@ -162,6 +169,27 @@ impl Ranks {
         let at = below(&self.since);
         self.since.insert(at, block);
     }
+}
+
+/// How many blocks from before are enough for this much evidence. With fewer a gauge could never
+/// decide, and must not look as if it had found nothing.
+pub(super) fn blocks_needed(evidence: f64) -> usize {
+    (BLOCKS_MIN..VALUES_MAX).find(|blocks| reach(*blocks) >= evidence).unwrap_or(VALUES_MAX)
+}
+
+/// The most evidence that there can be after so many blocks, if all that follow are worse than
+/// those and like each other: each joins those before, so that the next one is less of a surprise.
+fn reach(blocks: usize) -> f64 {
+    let (mut logs, mut most) = ([0.0; SLOPES.len()], 1.0_f64);
+    for number in 1..=blocks {
+        let log = libm::log(as_f64(number as u64) / as_f64((blocks + number) as u64));
+        for (sum, slope) in logs.iter_mut().zip(SLOPES) {
+            *sum += libm::log(slope) + (slope - 1.0) * log;
+        }
+        let sum: f64 = logs.iter().map(|log| libm::exp(*log)).sum();
+        most = most.max(sum / as_f64(SLOPES.len() as u64));
+    }
+    most
 }
 
 /// A value that has a logarithm.
@@ -249,7 +277,7 @@ mod tests {
     }
 
     fn gauge(before: usize, likeness: f64, since: &[(f64, f64)]) -> Gauge {
-        let mut gauge = Gauge::new(true);
+        let mut gauge = Gauge::new(true, BLOCKS_MIN);
         gauge.calibrate(&values(before, likeness));
         for (canary, stable) in since {
             let _ = gauge.add(*canary, *stable);
@@ -298,6 +326,18 @@ mod tests {
         assert!(gauge(120, 0.0, &[]).can_decide());
         assert!(!gauge(120, 0.8, &[]).can_decide(), "a dozen blocks are too few");
         assert!(!gauge(0, 0.0, &[(9.0, 1.0); 50]).can_decide());
+    }
+
+    /// One that could never decide says so, instead of finding nothing.
+    #[test]
+    fn as_many_blocks_as_can_be_enough() {
+        assert_eq!([100.0, 200.0, 300.0, 1_200.0].map(blocks_needed), [50, 54, 57, 67]);
+        let most = |blocks: u32| {
+            let before: Vec<f64> = (0..blocks).map(f64::from).collect();
+            let after = |count| evidence(&before, &vec![1e6; count]);
+            (1..40).map(after).fold(0.0, f64::max)
+        };
+        assert!(most(53) < 200.0 && most(54) >= 200.0, "{} {}", most(53), most(54));
     }
 
     #[test]

@@ -64,7 +64,8 @@ impl Judge {
             Boundary::Calibrated { .. } => Restarts::none(),
         };
         let (tolerated, bad) = (policy.tolerated_ratio(), policy.promote_ratio());
-        let external = |spec| External::new(spec, tolerated);
+        let enough = policy.enough_alone();
+        let external = |spec| External::new(spec, tolerated, enough);
         Judge {
             warmth: Warmth::default(),
             strata: Strata::new(tolerated, bad, restarts),

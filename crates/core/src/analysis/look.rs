@@ -205,6 +205,11 @@ impl Judge {
         for metric in self.external.iter().filter(|one| one.evidence() > errors.max(2.0)) {
             words = format!("{words} {}: {}.", metric.name(), metric.words());
         }
+        // Where nothing is found, what nobody could have found is part of the answer.
+        let found = evidence >= self.enough();
+        for metric in self.external.iter().filter(|one| !found && !one.can_decide()) {
+            words = format!("{words} {}: {}.", metric.name(), metric.words());
+        }
         format!("{words} {}", explain::chance(evidence))
     }
 

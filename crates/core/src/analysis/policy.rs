@@ -1,7 +1,9 @@
 //! By which rules the judge decides. Part of plans, so everything is a whole number: rates and
 //! error probabilities in parts per million, ratios in thousandths.
 
+use super::nats::as_f64;
 use super::past::Past;
+use super::restarts::RESERVE;
 use crate::model::ids::Millis;
 use serde::{Deserialize, Serialize};
 
@@ -193,6 +195,12 @@ impl JudgePolicy {
     /// How much evidence is enough to go back, whenever one looks.
     pub(super) fn enough(&self) -> f64 {
         1.0 / self.alpha()
+    }
+
+    /// How much evidence of one metric is enough if the others have none. What is kept back for
+    /// bets that begin later is not on it.
+    pub(super) fn enough_alone(&self) -> f64 {
+        self.enough() * as_f64(self.metrics().max(1)) / (1.0 - RESERVE)
     }
 
     /// How often a bad release may be promoted, between 0 and 1.

@@ -16,7 +16,7 @@ const EVERY_MS: Millis = 600_000;
 const KEPT: usize = 4;
 
 /// Which part of the stake is kept back for them.
-const RESERVE: f64 = 0.01;
+pub(super) const RESERVE: f64 = 0.01;
 
 /// Bets that began later than the first ones.
 #[derive(Debug, Clone)]

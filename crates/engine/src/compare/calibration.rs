@@ -21,6 +21,8 @@ const AGAIN_MS: Millis = 10_000;
 pub(super) struct Calibration<'a> {
     metrics: &'a dyn Metrics,
     share: Share,
+    /// How many independent values are enough.
+    needed: usize,
     lacking: Vec<Lacking>,
 }
 
@@ -45,8 +47,9 @@ impl<'a> Calibration<'a> {
             .collect();
         let metrics = runner.world.metrics;
         let share = smallest_share(runner, analysis);
+        let needed = calibration::needed(&analysis.judge);
         if !gauges.iter().any(|spec| question(spec, analysis).is_some()) {
-            return Ok(Calibration { metrics, share, lacking: Vec::new() });
+            return Ok(Calibration { metrics, share, needed, lacking: Vec::new() });
         }
         let entries = runner.ledger.entries(&runner.plan.environment, 0)?;
         let lacking = gauges.into_iter().filter_map(|spec| {
@@ -58,7 +61,7 @@ impl<'a> Calibration<'a> {
                 due_ms: 0,
             })
         });
-        Ok(Calibration { metrics, share, lacking: lacking.collect() })
+        Ok(Calibration { metrics, share, needed, lacking: lacking.collect() })
     }
 
     /// Asks what is lacking, and gives what is known now.
@@ -68,11 +71,11 @@ impl<'a> Calibration<'a> {
             return known;
         }
         let memories = self.metrics.memories();
-        let (metrics, share) = (self.metrics, self.share);
+        let (metrics, share, needed) = (self.metrics, self.share, self.needed);
         self.lacking.retain_mut(|one| {
             let remembered = memories.iter().find(|memory| memory.question == one.question);
             let pairs = match remembered.map(|memory| &memory.values) {
-                _ if calibration::is_enough(&one.seen) => std::mem::take(&mut one.seen),
+                _ if calibration::is_enough(&one.seen, needed) => std::mem::take(&mut one.seen),
                 Some(Ok(Some(values))) => {
                     let pairs = calibration::of_one(values, share);
                     if pairs.len() > one.seen.len() { pairs } else { std::mem::take(&mut one.seen) }
