@@ -12,6 +12,7 @@ const HELP: &str = "\
 shop [serve] --schema 1|2|3
     Serves on 127.0.0.1. Settings come from the environment: PORT, and DATABASE_PATH (a file)
     or DATABASE_URL (postgres://...); optional are CONFIG_FILE, FLAGS_FILE, SHOP_RELEASE and FAULT_LOG.
+    Flags come from the server at OFREP_ENDPOINT, asked with OFREP_HEADERS, where that is set.
 
 shop load --url http://HOST:PORT [--rps 50] [--seconds 10] [--timeout-ms 10000] [--seed 1]
           [--fault-log FILE] [--record FILE] [--database FILE --expect 1|2|3]

@@ -20,4 +20,4 @@ pub use error::ShopError;
 pub use faults::Faults;
 pub use place::Place;
 pub use schema::Schema;
-pub use settings::{Settings, ShopConfig};
+pub use settings::{FlagServer, Settings, ShopConfig};

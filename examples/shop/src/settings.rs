@@ -19,12 +19,23 @@ pub struct Settings {
     pub database: Place,
     /// Contents of `CONFIG_FILE`, or the defaults.
     pub config: ShopConfig,
-    /// `FLAGS_FILE`, in the flagd format.
+    /// Where flags are asked for, if `OFREP_ENDPOINT` says so.
+    pub flag_server: Option<FlagServer>,
+    /// `FLAGS_FILE`, in the flagd format; read where no server is named.
     pub flags_file: Option<PathBuf>,
     /// `SHOP_RELEASE`, shown in every answer.
     pub release: String,
     /// `FAULT_LOG`, which receives the id of every fault answer.
     pub fault_log: Option<PathBuf>,
+}
+
+/// A flag server, as a deploy names it to its instances.
+#[derive(Clone, Debug)]
+pub struct FlagServer {
+    /// `OFREP_ENDPOINT`, a base address.
+    pub endpoint: String,
+    /// `OFREP_HEADERS`: `NAME=VALUE`, several with commas between them.
+    pub headers: String,
 }
 
 /// The configuration file, as JSON.
@@ -80,6 +91,10 @@ impl Settings {
                 Some(path) => ShopConfig::read(Path::new(&path))?,
                 None => ShopConfig::default(),
             },
+            flag_server: variable("OFREP_ENDPOINT").map(|endpoint| FlagServer {
+                endpoint,
+                headers: variable("OFREP_HEADERS").unwrap_or_default(),
+            }),
             flags_file: variable("FLAGS_FILE").map(PathBuf::from),
             release,
             fault_log: variable("FAULT_LOG").map(PathBuf::from),

@@ -99,6 +99,34 @@ fn a_key_is_shown_once_and_other_machines_need_one() {
     assert!(String::from_utf8_lossy(&open.stderr).contains("RC0019"), "{open:?}");
 }
 
+/// What the shop says that it uses: it asks the flags server through an unmodified client.
+fn used(site: &Site) -> Value {
+    let answer = get(site.listen, "/version");
+    serde_json::from_str::<Value>(&answer.body).map_or(Value::Null, |all| all["flags"].clone())
+}
+
+#[test]
+fn the_shop_asks_the_server_through_the_sdk() {
+    let (mut site, _) = site("");
+    // Without a file there is only the server to say what a flag is.
+    let config = fs::read_to_string(site.config()).unwrap();
+    let without = config.replace("FLAGS_FILE = \"{flags}\"\n", "");
+    assert_ne!(without, config);
+    fs::write(site.config(), without).unwrap();
+    site.serve();
+    let release = site.freeze();
+    site.run(&["deploy", &release]).expect(0);
+    // No such flag is no value; one that is there is what the server says, not what the file says.
+    assert_eq!(used(&site), json!({"reviews": false}));
+    site.run(&["flags", "on", "reviews", "--reason", "a test"]).expect(0);
+    site.until("the shop sees it on", LONGEST, |site| used(site) == json!({"reviews": true}));
+    site.kill_controller();
+    site.run(&["flags", "off", "reviews", "--reason", "at night"]).expect(0);
+    site.until("the shop sees it off", LONGEST, |site| used(site) == json!({"reviews": false}));
+    site.serve();
+    site.close();
+}
+
 /// The flags server's own process.
 fn server_pid(site: &Site) -> i32 {
     let found = site.processes();

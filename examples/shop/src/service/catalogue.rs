@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde_json::json;
 
 use super::answer::{answer, answer_result, parse};
 use super::orders::Page;
 use super::server::Shop;
+use super::user::user;
 use crate::store::{self, Connection, NewCustomer, NewReview, StoreError};
 
 /// 200 when the database answers. It asks for nothing that a migration could take away.
@@ -30,8 +31,8 @@ pub(super) async fn up(State(shop): State<Arc<Shop>>) -> Response {
 }
 
 /// Release, schema generation, banner and flag values.
-pub(super) async fn version(State(shop): State<Arc<Shop>>) -> Response {
-    let flags = shop.flags.values();
+pub(super) async fn version(State(shop): State<Arc<Shop>>, headers: HeaderMap) -> Response {
+    let flags = shop.flags.values(user(&headers)).await;
     answer(&shop, StatusCode::OK, json!({ "banner": shop.config.banner, "flags": flags }))
 }
 
@@ -51,8 +52,13 @@ pub(super) async fn list_products(
 }
 
 /// A product, with its reviews where the flag shows them.
-pub(super) async fn product(State(shop): State<Arc<Shop>>, Path(id): Path<i64>) -> Response {
-    let with_reviews = shop.schema.has_reviews() && shop.flags.is_on("reviews");
+pub(super) async fn product(
+    State(shop): State<Arc<Shop>>,
+    Path(id): Path<i64>,
+    headers: HeaderMap,
+) -> Response {
+    let with_reviews =
+        shop.schema.has_reviews() && shop.flags.is_on("reviews", user(&headers)).await;
     let rows = shop.config.page_size;
     let product = shop.pool.read(move |connection| {
         let product = store::product(connection, id)?;
@@ -94,8 +100,9 @@ pub(super) async fn create_review(State(shop): State<Arc<Shop>>, body: Bytes) ->
 pub(super) async fn list_reviews(
     State(shop): State<Arc<Shop>>,
     Query(page): Query<Page>,
+    headers: HeaderMap,
 ) -> Response {
-    let shown = shop.flags.is_on("reviews");
+    let shown = shop.flags.is_on("reviews", user(&headers)).await;
     let rows = page.rows(&shop);
     let reviews = if shown {
         shop.pool.read(move |connection| store::list_reviews(connection, None, rows)).await

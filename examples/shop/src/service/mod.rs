@@ -9,6 +9,7 @@ mod guard;
 mod orders;
 mod server;
 mod transfer;
+mod user;
 
 pub use server::Server;
 pub(crate) use server::stop_signal;

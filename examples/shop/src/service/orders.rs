@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{answer, answer_result, parse};
 use super::server::Shop;
+use super::user::user;
 use crate::Schema;
 use crate::store::{self, Change, NewOrder, Placed};
 
@@ -27,7 +28,11 @@ impl Page {
     }
 }
 
-pub(super) async fn create(State(shop): State<Arc<Shop>>, body: Bytes) -> Response {
+pub(super) async fn create(
+    State(shop): State<Arc<Shop>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let new: NewOrder = match parse(&shop, &body) {
         Ok(new) => new,
         Err(refusal) => return *refusal,
@@ -40,7 +45,7 @@ pub(super) async fn create(State(shop): State<Arc<Shop>>, body: Bytes) -> Respon
         Err(error) => (StatusCode::OK, Err(error)),
     };
     // The flag changes what clients see, never what is stored.
-    if schema >= Schema::V3 && shop.flags.is_on("express-checkout") {
+    if schema >= Schema::V3 && shop.flags.is_on("express-checkout", user(&headers)).await {
         let express = order.map(|order| {
             let mut value = serde_json::to_value(order).unwrap_or(Value::Null);
             value["express"] = Value::Bool(true);

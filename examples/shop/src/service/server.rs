@@ -58,7 +58,7 @@ impl Server {
             schema: settings.schema,
             release: settings.release,
             pool: Arc::new(Pool::new(settings.database)),
-            flags: Flags::open(settings.flags_file)?,
+            flags: Flags::open(settings.flag_server.as_ref(), settings.flags_file).await?,
             injector,
             config: settings.config,
             stopping: watch::Sender::new(false),

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod client;
+mod flags;
 mod load;
 mod process;
 mod releases;

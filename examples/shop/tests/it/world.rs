@@ -94,6 +94,7 @@ impl World {
             port: 0,
             database: self.database().into(),
             config: ShopConfig { faults, ..ShopConfig::default() },
+            flag_server: None,
             flags_file: Some(flags_file),
             release: format!("v{generation}"),
             fault_log: Some(self.fault_log()),

@@ -13,16 +13,14 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::FlagValues;
 use crate::ShopError;
 use crate::faults::lock;
 
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 
-/// Values by flag key.
-pub(crate) type FlagValues = BTreeMap<String, Value>;
-
 /// A flag file that is watched by looking at it when somebody asks.
-pub(crate) struct Flags {
+pub(crate) struct FlagFile {
     path: Option<PathBuf>,
     seen: Mutex<Seen>,
 }
@@ -63,9 +61,9 @@ enum State {
     Disabled,
 }
 
-impl Flags {
+impl FlagFile {
     /// Reads the file once; a file that does not exist yet means that every flag is off.
-    pub(crate) fn open(path: Option<PathBuf>) -> Result<Self, ShopError> {
+    pub(super) fn open(path: Option<PathBuf>) -> Result<Self, ShopError> {
         let mut seen = Seen { checked_at: Instant::now(), stamp: None, values: FlagValues::new() };
         if let Some(path) = path.as_deref().filter(|path| path.exists()) {
             seen.stamp = stamp(path);
@@ -75,18 +73,13 @@ impl Flags {
     }
 
     /// All values, at most 100 ms old.
-    pub(crate) fn values(&self) -> FlagValues {
+    pub(super) fn values(&self) -> FlagValues {
         let mut seen = lock(&self.seen);
         if seen.checked_at.elapsed() >= CHECK_EVERY {
             seen.checked_at = Instant::now();
             self.refresh(&mut seen);
         }
         seen.values.clone()
-    }
-
-    /// Whether a boolean flag is on.
-    pub(crate) fn is_on(&self, key: &str) -> bool {
-        self.values().get(key) == Some(&Value::Bool(true))
     }
 
     fn refresh(&self, seen: &mut Seen) {
