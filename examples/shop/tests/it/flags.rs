@@ -47,7 +47,7 @@ async fn evaluate(
     let for_ann = question["context"]["targetingKey"] == "ann";
     let mode = stand_in.mode.load(Ordering::SeqCst);
     if mode == SILENT {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
     let status = if mode == BROKEN { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
     let value = mode == ON || for_ann;

@@ -25,7 +25,7 @@ fn journey() -> &'static Journey {
     static JOURNEY: OnceLock<Journey> = OnceLock::new();
     JOURNEY.get_or_init(|| {
         let world = World::at(2);
-        let before = Baseline::take(&world.database()).expect("a baseline");
+        let before = Baseline::take(world.database()).expect("a baseline");
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let mut record = Record::default();
         let world_before = world.path("before.db");
@@ -61,7 +61,7 @@ fn copy() -> World {
 /// Holds a database against the journey's record and baseline.
 fn compare(world: &World, expected: Schema) -> DataReport {
     let journey = journey();
-    verify(&world.database(), &journey.record, Some(&journey.before), expected)
+    verify(world.database(), &journey.record, Some(&journey.before), expected)
         .expect("a comparison")
 }
 
@@ -146,7 +146,7 @@ fn a_baseline_may_hold_rows_that_clients_change_later() {
     let amid = Baseline::take(&journey.world_before).expect("a baseline");
     let copy = copy();
     let report = |copy: &World| {
-        verify(&copy.database(), &journey.record, Some(&amid), Schema::V3).expect("a comparison")
+        verify(copy.database(), &journey.record, Some(&amid), Schema::V3).expect("a comparison")
     };
     let clean = report(&copy);
     assert!(clean.is_clean() && clean.baseline_rows > 345, "{clean:#?}");
@@ -242,7 +242,7 @@ fn a_row_that_was_refused_and_is_there_is_found() {
     let write = record.writes.iter_mut().find(|write| matches!(write.sent, Sent::Customer { .. }));
     write.expect("a customer").told = Told::Refused { because: "answered 500".to_owned() };
     let journey = journey();
-    let report = verify(&journey.world.database(), &record, None, Schema::V3).expect("it");
+    let report = verify(journey.world.database(), &record, None, Schema::V3).expect("it");
     assert_eq!(report.rows_refused_but_present.len(), 1, "{report:#?}");
     assert!(!report.is_clean());
 }
