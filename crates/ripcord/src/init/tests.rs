@@ -400,7 +400,7 @@ fn a_go_service() {
             ("db/migrations/000001_first.up.sql", "CREATE TABLE a (b TEXT);\n"),
             (".env.example", "DATABASE_URL=postgres://u:p@localhost/shop\n"),
         ],
-        &expect![[r##"
+        &expect![[r#"
             # Drafted by `ripcord init`. "found": the project says so; "guessed": please look.
             # found: the module in go.mod
             service = "shop"
@@ -432,7 +432,7 @@ fn a_go_service() {
             # strategy = "canary" gives a new release a growing share of the requests and judges it.
             --- Warning secret of the database: the variable DATABASE_URL is not set here
             --- Warning migrations: 000001_first.up.sql:1: no migration here has a script that takes it back
-        "##]],
+        "#]],
     );
 }
 
