@@ -88,12 +88,12 @@ fn evidence_is_the_same_on_every_machine() {
     let said = judge.assess(9_000);
     let metric = |one: &MetricEvidence| format!("{} {:016x}\n", one.name, one.evidence.to_bits());
     let bits: String = said.metrics.iter().map(metric).collect();
-    expect![[r#"
+    expect![[r"
         errors 4085a37049e79b98
         latency 46facb41502b4616
         payments 402c69dea71f6814
         queue 3ff115fa6fbda41c
         total 46dacb41502b4616
-    "#]]
+    "]]
     .assert_eq(&format!("{bits}total {:016x}\n", said.evidence.to_bits()));
 }
