@@ -1,10 +1,10 @@
 //! The flags server of an environment on the real binary: started by the controller, told to
 //! instances, serving on without it.
 
-use crate::site::{RIPCORD, Site, get};
+use crate::site::{RIPCORD, Site, get, port};
 use serde_json::{Value, json};
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// A site whose environment serves flags, and where.
 fn site(headers: &str) -> (Site, SocketAddr) {
-    let flags = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let flags = port();
     let site = Site::new();
     site.dress_with("v1-good", |text| {
         format!("{text}[environments.test.flags]\nserve = \"{flags}\"\n{headers}")

@@ -1,9 +1,8 @@
 //! What is cleared away, and what must not be, on the real binary.
 
-use crate::site::{Site, get};
+use crate::site::{Site, get, port};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -51,7 +50,7 @@ fn cleared(site: &Site) -> Vec<String> {
 
 #[test]
 fn scenario_48_prune_isolation() {
-    let other = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let other = port();
     let mut site = Site::new();
     let in_s = |site: &Site, verb: &[&str]| site.run(&[verb, &["--environment", "test"]].concat());
     let in_p = |site: &Site, verb: &[&str]| site.run(&[verb, &["--environment", "p"]].concat());

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -49,19 +50,26 @@ impl Answer {
     }
 }
 
+/// An address that nobody listens at, below the ports that the system gives to whoever calls out:
+/// one of those could be somebody's before it is listened at.
+pub(crate) fn port() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 10_000).unwrap();
+    for _ in 0..10_000 {
+        let number = 12_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if let Ok(free) = TcpListener::bind(("127.0.0.1", number)) {
+            return free.local_addr().unwrap();
+        }
+    }
+    panic!("every port is taken");
+}
+
 impl Site {
     /// A project with the shop's first release; nothing runs yet.
     pub(crate) fn new() -> Site {
         let directory = tempfile::Builder::new().prefix("ripcord-it-").tempdir().unwrap();
-        let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let (first, second) = (bind(), bind());
-        let site = Site {
-            listen: first.local_addr().unwrap(),
-            preview: second.local_addr().unwrap(),
-            directory,
-            controller: None,
-            server: None,
-        };
+        let site =
+            Site { listen: port(), preview: port(), directory, controller: None, server: None };
         fs::create_dir_all(site.project().join("bin")).unwrap();
         fs::hard_link(RIPCORD, site.project().join("bin/shop"))
             .or_else(|_| fs::copy(RIPCORD, site.project().join("bin/shop")).map(drop))

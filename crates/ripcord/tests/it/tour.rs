@@ -1,10 +1,9 @@
 //! README and guide, held to their word: the tour is run to the letter, the example of a
 //! configuration is checked, and what they name exists.
 
-use crate::site::RIPCORD;
+use crate::site::{RIPCORD, port};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -30,7 +29,7 @@ fn the_tour_is_as_the_readme_tells_it() {
     let blocks = blocks(tour());
     let steps = blocks.iter().filter(|block| block.language == "sh").count();
     assert!(steps >= 7, "the tour was not found in the README: {steps} blocks");
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = port().to_string();
     let commands = blocks.iter().filter(|block| block.language == "sh");
     let script: Vec<String> =
         commands.map(|block| format!("{}\necho '{MARK}'\n", block.text)).collect();
