@@ -306,6 +306,9 @@ migrations = "migrations"
 [flags]
 file = "flags.json"
 
+[environments.{ENVIRONMENT}.flags]
+serve = "{flags}"
+
 [environments.{ENVIRONMENT}]
 listen = "{listen}"
 preview = "{preview}"
@@ -314,8 +317,6 @@ bake = "5s"
 keep_warm = "10m"
 checks = [{{ http = "/up", status = 200 }}, {{ http = "/products", status = 200 }}]
 {strategy}
-[environments.{ENVIRONMENT}.flags]
-serve = "{flags}"
 "#,
             schema = fixture.schema,
             fault_log = self.fault_log().display(),
