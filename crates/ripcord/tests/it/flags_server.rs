@@ -265,3 +265,24 @@ fn kill_9_if_it_runs(site: &Site) {
         drop(Command::new("kill").args(["-9", &pid.to_string()]).status());
     }
 }
+
+/// Alone, without a controller, a project or a configuration.
+#[test]
+fn a_document_is_served_at_a_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("flags.json");
+    let flag = json!({"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on"});
+    fs::write(&file, json!({"flags": {"reviews": flag}}).to_string()).unwrap();
+    let at = port();
+    let mut command = Command::new(RIPCORD);
+    command.args(["flags", "serve", "--port", &at.port().to_string(), "--file"]).arg(&file);
+    let mut server = command.stderr(Stdio::null()).spawn().unwrap();
+    let begun = std::time::Instant::now();
+    while std::net::TcpStream::connect(at).is_err() && begun.elapsed() < LONGEST {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let value = ask(at, "reviews")["value"].clone();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(value, json!(true));
+}

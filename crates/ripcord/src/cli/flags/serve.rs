@@ -8,7 +8,7 @@ use crate::terminal;
 use crate::world::Layout;
 use ripcord_flags::BrokenRules;
 use ripcord_ofrep::{Limits, OfrepError, Options};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Serve a flags document to clients of `OpenFeature` (OFREP 0.3.0), until it is stopped
@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Where clients ask; without --keys, loopback addresses only
     #[arg(long, default_value = "127.0.0.1:8016", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// The same for a port of this machine alone: `--listen 127.0.0.1:PORT`
+    #[arg(long, conflicts_with = "listen", value_name = "PORT")]
+    port: Option<u16>,
     /// Ask clients for one of the keys in this file, made by `ripcord flags new-key`
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -46,7 +49,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     let options = Options {
         file: std::path::absolute(&file).unwrap_or(file),
-        listen: args.listen,
+        listen: args.port.map_or(args.listen, |port| (Ipv4Addr::LOCALHOST, port).into()),
         keys: args.keys,
         origins: args.origins,
         broken_rules: if args.lenient { BrokenRules::Serve } else { BrokenRules::Refuse },
